@@ -1,0 +1,83 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PYTHON chooses the interpreter (names in order of preference), VENV the folder of its environment:
+#   make test PYTHON=python3.13 VENV=.venv-3.13
+# ARGS goes to pytest:
+#   make test ARGS="-k codec"
+PYTHON ?= python3.12 python3.11 python3.13 python3
+VENV ?= .venv
+ARGS ?=
+
+python := $(shell .ci/find-python $(PYTHON))
+# The interpreter is part of the stamp's name, so that another one makes the environment anew.
+stamp := $(VENV)/.made-with-$(subst /,_,$(python))
+lint_stamp := $(stamp)-lint
+bin := $(VENV)/bin
+# Some checkers call ansible's commands by name.
+with_path := PATH="$(CURDIR)/$(bin):$$PATH"
+pip_install := $(bin)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help venv check lint sanity test test-full bench demo lab-start lab-stop docs changelog-lint clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(stamp) ## make the environment with all that the tests and the lab need
+
+# Linked as an installed collection, so that imports and Ansible find it with no configuration;
+# the link is in a folder of its own because mypy does not check what is inside site-packages.
+$(stamp): tests/requirements.txt tests/requirements-data.txt
+	@test -n "$(python)"
+	$(python) -m venv --clear $(VENV)
+	$(pip_install) -r tests/requirements.txt
+	$(pip_install) --no-deps -r tests/requirements-data.txt
+	mkdir -p $(VENV)/collections/ansible_collections/steward
+	ln -sfn "$(CURDIR)" $(VENV)/collections/ansible_collections/steward/proxmox
+	cd $(VENV)/lib/python3.*/site-packages && ln -sfn ../../../collections/ansible_collections .
+	touch $@
+
+$(lint_stamp): $(stamp) tests/requirements-lint.txt
+	$(pip_install) --no-warn-conflicts -r tests/requirements-lint.txt
+	touch $@
+
+check: $(stamp) ## ruff and mypy: seconds
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	MYPYPATH=$(VENV)/collections $(bin)/mypy -p ansible_collections.steward.proxmox.plugins -p tests
+
+lint: check $(lint_stamp) ## check, yamllint and ansible-lint
+	$(bin)/yamllint --strict .
+	$(with_path) $(bin)/ansible-lint
+
+sanity: $(stamp) ## ansible-test sanity
+	$(bin)/python tests/sanity/run.py
+
+test: check ## check, then all tests but the slow ones
+	$(bin)/python -m pytest -n 2 -m "not slow" $(ARGS)
+
+test-full: check ## check, then all tests
+	$(bin)/python -m pytest -n 2 $(ARGS)
+
+bench: $(stamp) ## measure requests and CPU time
+	$(bin)/python -m tests.benchmark
+
+demo: $(stamp) ## the main job from beginning to end, in the lab
+	$(bin)/python -m tests.demo
+
+lab-start: $(stamp) ## start a Proxmox lab on loopback, its files in .lab
+	$(bin)/python -m tests.lab start --dir .lab
+
+lab-stop: $(stamp) ## stop it
+	$(bin)/python -m tests.lab stop --dir .lab
+
+docs: $(lint_stamp) ## check the documentation of all plugins and roles
+	$(with_path) $(bin)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
+
+changelog-lint: $(lint_stamp) ## check the changelog's fragments
+	$(bin)/antsibull-changelog lint
+
+clean: ## remove what the targets made
+	rm -rf .venv* .lab .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache changelogs/.plugin-cache.yaml

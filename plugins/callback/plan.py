@@ -1,0 +1,151 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shows what a run with --check would change, on the terminal and as files."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+name: plan
+type: aggregate
+short_description: Show what a run with --check would change
+version_added: "0.1.0"
+author: steward.proxmox contributors
+description:
+  - At the end of a run with C(--check), shows every plan of the modules of this collection, what it touches, its risk,
+    the privileges that are missing, and the totals.
+  - A real run stays silent; the files are written, with the status of every step, when they are asked for.
+  - Tasks with C(no_log) are shown without their values.
+  - A file that cannot be written stops the run before its first task. When it fails later, the exit status is 74.
+  - When O(json) or O(markdown) is used together with P(steward.proxmox.ledger#callback), name the ledger first in
+    C(callbacks_enabled), so that it is closed before this callback can end the run.
+options:
+  json:
+    description: File that gets the plans as JSON. It is replaced as a whole, and only its owner can read it.
+    type: path
+    ini:
+      - section: steward_plan
+        key: json
+    env:
+      - name: STEWARD_PLAN_JSON
+  markdown:
+    description: File that gets the plans as Markdown, for a comment on a merge request.
+    type: path
+    ini:
+      - section: steward_plan
+        key: markdown
+    env:
+      - name: STEWARD_PLAN_MARKDOWN
+requirements:
+  - enabled by its full name, C(steward.proxmox.plan), in C(callbacks_enabled)
+"""
+
+EXAMPLES = """
+ansible.cfg: |
+  [defaults]
+  callbacks_enabled = steward.proxmox.ledger, steward.proxmox.plan
+
+  [steward_plan]
+  json = plan.json
+  markdown = plan.md
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from ansible import constants, context
+from ansible.plugins.callback import CallbackBase
+
+# imported here, before the first fork: it fixes the name of the directory that the workers of this run share
+from ansible_collections.steward.proxmox.plugins.plugin_utils import _run_state
+from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report import files, markdown, terminal
+from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.report import Report, settle
+
+EXIT_STATUS = 74  # sysexits.h: input/output error. ansible-playbook itself does not use it
+
+COLOURS = {
+    "title": "COLOR_HIGHLIGHT",
+    "create": "COLOR_DIFF_ADD",
+    "change": "COLOR_CHANGED",
+    "destroy": "COLOR_DIFF_REMOVE",
+    "other": "COLOR_DIFF_LINES",
+    "warning": "COLOR_WARN",
+    "alarm": "COLOR_ERROR",
+    "total": "COLOR_HIGHLIGHT",
+}
+
+
+class CallbackModule(CallbackBase):
+    """Reads what the front door kept of each plan. An exception that leaves a callback is only a warning for
+    ansible-core, so every one is caught here, and SystemExit is what makes the run fail."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "steward.proxmox.plan"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._outcomes: list[dict[str, Any]] = []
+
+    def set_options(self, *args: Any, **kwargs: Any) -> None:
+        super().set_options(*args, **kwargs)
+        try:
+            for path in self._files():
+                files.check(path)
+        except OSError as error:
+            self._stop(f"{error}. Nothing was started")
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        self._learn(result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        self._learn(result)
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        try:
+            report = self._report(stats)
+            if report.check_mode:
+                self._show(report)
+            self._write(report)
+        except Exception as error:  # noqa: BLE001 - raised, it would be a warning, and the run would end with 0
+            what = f"the plans could not be shown or written: {type(error).__name__}: {error}"
+            if self._files():
+                self._stop(what)
+            self._display.error(f"steward.proxmox plan: {what}")
+
+    def _learn(self, result: Any) -> None:
+        """Keep how the steps of a real run went; the plans themselves were kept before they were carried out."""
+        if result.task.check_mode or not self._files():
+            return
+        items = result.result.get("results")
+        for one in items if isinstance(items, list) else [result.result]:
+            plan = one.get("plan") if isinstance(one, Mapping) else None
+            if isinstance(plan, Mapping) and {"digest", "steps"} <= plan.keys():
+                task = {"uuid": str(result.task._uuid)}
+                self._outcomes.append({"host": result.host.get_name(), "task": task, "plan": plan})
+
+    def _report(self, stats: Any) -> Report:
+        records = settle(_run_state.plans(), self._outcomes)
+        check_mode = bool(context.CLIARGS.get("check")) or any(record["check_mode"] for record in records)
+        return Report.of(records, {*stats.failures, *stats.dark}, check_mode)
+
+    def _show(self, report: Report) -> None:
+        self._display.banner("STEWARD PLAN")
+        for line in terminal.render(report, self._display.columns):
+            colour = COLOURS.get(line.part)
+            self._display.display(line.text, color=getattr(constants, colour) if colour else None)
+
+    def _write(self, report: Report) -> None:
+        if self.get_option("json"):
+            files.write(self.get_option("json"), json.dumps(report.public(), indent=2) + "\n")
+        if self.get_option("markdown"):
+            files.write(self.get_option("markdown"), markdown.render(report))
+
+    def _files(self) -> list[str]:
+        return [path for path in (self.get_option("json"), self.get_option("markdown")) if path]
+
+    def _stop(self, why: str) -> NoReturn:
+        self._display.error(f"steward.proxmox plan: {why}")
+        raise SystemExit(EXIT_STATUS)

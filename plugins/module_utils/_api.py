@@ -1,0 +1,98 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The planner of `api`: any path of the API. It is as idempotent as the path allows, and trusts no write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ._codec import to_wire
+from ._errors import BadInput
+from ._info import shortened
+from ._names import segment
+from ._plan import Effect, Plan, Step, Undo
+from ._planner import Planner
+from ._world import World
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "path": {"type": "str", "required": True},
+    "method": {"type": "str", "default": "get", "choices": ["get", "post", "put", "delete"]},
+    "data": {"type": "dict", "default": {}},
+    "secrets": {"type": "dict", "no_log": True},
+    "creates": {"type": "str"},
+}
+
+
+def plan_api(options: Mapping[str, Any], world: World) -> Plan:
+    """GET reads. PUT sends only what differs from a GET of the same path, DELETE nothing where GET finds nothing,
+    POST nothing where the path in `creates` exists; where that cannot be told, the write is done every time."""
+    path, method = _path("path", options["path"]), options["method"]
+    if method == "get":
+        return _read(world, path, options["data"])
+    plan = Plan(summary=f"{method} {path}: nothing to do")
+    data = to_wire({**options["data"], **(options.get("secrets") or {})})
+    before = world.find(_path("creates", options["creates"])) if options.get("creates") else None
+    if before is None and method != "post":
+        before = world.find(path)
+    if method == "put" and isinstance(before, dict):
+        data = {
+            key: value
+            for key, value in data.items()
+            if key in (options.get("secrets") or {}) or str(before.get(key)) != str(value)
+        }
+    plan.objects[path] = (
+        {key: before.get(key) for key in data} if isinstance(before, dict) else {"exists": before is not None}
+    )
+    if (
+        (method == "post" and before is not None)
+        or (method == "delete" and before is None)
+        or (method == "put" and options["data"] and not data)
+    ):
+        return plan
+    hidden = frozenset(options.get("secrets") or {})
+    plan.steps = [Step(method, path, method.upper(), path, data, why="asked for by path", secrets=hidden)]
+    plan.summary = f"{method} {path}"
+    plan.before = plan.objects[path]
+    plan.after = (
+        {"exists": False} if method == "delete" else {key: value for key, value in data.items() if key not in hidden}
+    )
+    plan.effects = _effects(method, path, options, data)
+    plan.blast.because(
+        "high", f"a write to {path} is not known to this collection: what it touches is not computed"
+    ).unknown(f"what {method} {path} touches")
+    plan.undo = Undo(why="a write by path has no known inverse")
+    return plan
+
+
+def _read(world: World, path: str, params: Mapping[str, Any]) -> Plan:
+    data = world.get(path, **params)
+    cut = False
+    if isinstance(data, list):
+        data, cut = shortened(data)
+    elif isinstance(data, str) and len(data) > 500_000:
+        data, cut = data[:500_000], True
+    return Plan(summary=f"reads {path}", result={"data": data, "truncated": cut})
+
+
+def _effects(method: str, path: str, options: Mapping[str, Any], data: Mapping[str, Any]) -> list[Effect]:
+    """As much as a path tells: PUT changes the document, DELETE removes it, POST makes what `creates` names."""
+    if method == "delete":
+        return [Effect(path, "gone")]
+    if method == "post":
+        return [Effect(_path("creates", options["creates"]), "set", dict(data))] if options.get("creates") else []
+    return [Effect(path, "merge", dict(data))]
+
+
+def _path(option: str, text: str) -> str:
+    if not text.startswith("/") or "?" in text or re.search(r"//|/$", text):
+        raise BadInput(
+            f"{option}: {text[:120]!r} is not an API path such as /nodes/pve1/dns; parameters belong into data. Nothing"
+            " was sent"
+        )
+    return "/" + "/".join(segment(part) for part in text[1:].split("/"))
+
+
+API = Planner("api", _OPTIONS, plan_api)

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only writer: carries out the steps of a plan, in order, and says for each how it went."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from ._errors import Locked, OutcomeUnknown, StewardError, TaskTimeout
+from ._plan import Plan, Step, substitute
+from ._task import TaskEnd, is_upid, wait
+
+_LOCK_PAUSE = 1.0
+
+
+class Writer(Protocol):
+    """A session with PVE, or a host that runs root commands."""
+
+    def send(self, method: str, path: str, data: Mapping[str, Any] | None = None) -> Any: ...
+
+    def get(self, path: str, **params: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long the steps of a plan may take, in seconds."""
+
+    wait: bool = True
+    task_timeout: float = 600
+    lock_timeout: float = 60
+
+
+def carry_out(plan: Plan, writer: Writer, patience: Patience) -> dict[str, str]:
+    """Do what the plan says. Returns symbol -> value for what became known on the way.
+
+    On an error the progress of the plan says which steps were done, which one failed, and which were not tried.
+    """
+    known: dict[str, str] = {}
+    plan.progress = [{"status": "not tried"} for _step in plan.steps]
+    for step, went in zip(plan.steps, plan.progress, strict=True):
+        went.update(status="sent", started=_now())
+        try:
+            answer, end = _do(step, writer, patience, known)
+        except StewardError as error:
+            lost = isinstance(error, (OutcomeUnknown, TaskTimeout))
+            went.update(status="unknown" if lost else "failed", finished=_now(), error=str(error))
+            if "upid" in error.facts:
+                went["upid"] = error.facts["upid"]
+            raise
+        except BaseException:  # killed, timed out, cancelled: what the server did with it is not known
+            went.update(status="unknown", finished=_now())
+            raise
+        if is_upid(answer):
+            went["upid"] = answer
+        if end:
+            plan.warnings += end.warnings
+        waiting = is_upid(answer) and not end
+        went.update(status="started" if waiting else "done")
+        if not waiting:
+            went["finished"] = _now()
+            known.update({symbol: learn(writer, answer) for symbol, learn in step.yields.items()})
+    return known
+
+
+def _do(step: Step, writer: Writer, patience: Patience, known: Mapping[str, str]) -> tuple[Any, TaskEnd | None]:
+    path, data = substitute(step.path, known), substitute({**step.data, **step.guard}, known)
+    deadline = time.monotonic() + patience.lock_timeout
+    while True:
+        answer = writer.send(step.method, path, data)
+        if not is_upid(answer) or not patience.wait:
+            return answer, None
+        try:
+            return answer, wait(writer, answer, patience.task_timeout)  # type: ignore[arg-type]
+        except Locked:  # the task found the lock and did nothing: the same step may be sent again
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_LOCK_PAUSE)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

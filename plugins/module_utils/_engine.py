@@ -1,0 +1,111 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From options to a result: the order of things, the same for the front door and for a module on a target.
+
+options -> planner(wanted, world) -> Plan -> privileges -> [ledger] -> carry out -> result
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ._apply import Patience, Writer, carry_out
+from ._connection import resolve
+from ._errors import Refused, StewardError
+from ._memory import Memory
+from ._plan import Plan, compute_digest
+from ._planner import Planner
+from ._privileges import assess, refuse_missing
+from ._world import World
+
+
+def open_writer(planner: Planner, options: Mapping[str, Any]) -> Writer:
+    """The session or host that the planner reads and the applier writes."""
+    if planner.where == "host":
+        from ._host.runner import Host
+
+        return Host(options)
+    from ._session import Session
+
+    return Session(resolve(options), planner.service, float(options.get("lock_timeout") or 0))
+
+
+class Work:
+    """One task on its way: planned first, then carried out or not."""
+
+    def __init__(
+        self, planner: Planner, options: Mapping[str, Any], memory: Memory, check: bool, writer: Writer | None = None
+    ) -> None:
+        self.planner, self.options, self.memory, self.check = planner, options, memory, check
+        self.writer = writer or open_writer(planner, options)
+        self.plan = self._plan()
+
+    def _plan(self) -> Plan:
+        connection = getattr(self.writer, "connection", None)
+        identity = connection.identity if connection else "root"
+        is_root = connection.is_root if connection else True
+        world = World(self.writer.get, self.memory, self.check, identity, is_root)
+        plan = self.planner.plan(self.options, world)
+        plan.digest = compute_digest(plan, self.memory.bound, self.memory.symbols)
+        needs = [need for step in plan.steps for need in step.needs]
+        plan.privileges = assess(needs, world.permissions() if needs else None, is_root)
+        self.identity = identity
+        return plan
+
+    def allow(self, bound_to: str | None = None) -> None:
+        """Raise Refused where the plan may not run: a privilege is missing, or it is not the plan that was recorded."""
+        if bound_to and bound_to != self.plan.digest:
+            raise Refused(
+                f"The plan changed between preview and apply (was {bound_to}, is {self.plan.digest}). Nothing was sent",
+                "Somebody changed the object in between: run the task again",
+            )
+        refuse_missing(self.plan.privileges, self.identity)
+
+    def carry_out(self) -> None:
+        """Do it, and remember what this run made."""
+        options = self.options
+        patience = Patience(
+            options.get("wait") is not False,
+            float(options.get("task_timeout") or 600),
+            float(options.get("lock_timeout") or 0),
+        )
+        found = carry_out(self.plan, self.writer, patience)
+        self.memory.remember(self.plan, found, check=False)
+        if self.plan.finish and patience.wait:
+            self.plan.result.update(self.plan.finish(self.writer))
+
+    def result(self, diff: bool = False) -> dict[str, Any]:
+        """The task's result. `changed` is the plan's, in check mode and for real."""
+        shown: dict[str, Any] = {"changed": self.plan.changed, **self.plan.result}
+        if not self.planner.reads_only:
+            shown["plan"] = self.plan.public()
+            if diff:
+                shown["diff"] = self.plan.diff()
+        if self.plan.warnings:
+            shown["warnings"] = list(self.plan.warnings)
+        return shown
+
+
+def failure(error: StewardError, work: Work | None = None) -> dict[str, Any]:
+    """The result of a task that failed: the message, the facts behind it, and how far the plan got."""
+    shown: dict[str, Any] = {"failed": True, "changed": False, "msg": str(error)}
+    if isinstance(error, Refused):
+        shown["refused"] = True
+    shown.update({key: value for key, value in error.facts.items() if key not in shown and value not in (None, {}, [])})
+    if work is not None:
+        shown["plan"] = work.plan.public()
+        steps = work.plan.progress
+        shown["changed"] = any(step["status"] in ("done", "started", "unknown") for step in steps)
+        failed = next(
+            (
+                step
+                for step, went in zip(work.plan.steps, steps, strict=False)
+                if went["status"] in ("failed", "unknown")
+            ),
+            None,
+        )
+        if failed:
+            shown["failed_step"] = failed.public()
+    return shown

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups as a source: choosing one by volume id or by selector, and reading the configuration inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._errors import BadInput, NotFound
+from .._names import STORAGE, VOLID
+from .._storage import require_storage
+from .._world import World
+
+
+def content_path(node: str, storage: str) -> str:
+    return f"/nodes/{node}/storage/{storage}/content"
+
+
+def backups(world: World, node: str, storage: str, vmid: int | None = None) -> list[dict[str, Any]]:
+    """The backups on a storage (of one guest), the oldest first; one that is only planned is the newest."""
+    rows = [row for row in world.get(content_path(node, storage), content="backup") if row.get("content") == "backup"]
+    if vmid is not None:
+        rows = [row for row in rows if int(row.get("vmid") or 0) == vmid]
+    return sorted(rows, key=lambda row: (row.get("ctime") is None, row.get("ctime") or 0))
+
+
+def backup_name(row: Mapping[str, Any]) -> str:
+    """The name that a backup was given: the first line of its notes."""
+    return str(row.get("notes") or "").partition("\n")[0]
+
+
+def choose(world: World, node: str, selector: Mapping[str, Any]) -> dict[str, Any]:
+    """The backup that `source.archive` means. Raises BadInput or NotFound saying what was looked for, and where."""
+    volid, storage = selector.get("volid"), selector.get("storage")
+    if volid:
+        VOLID.check("source.archive.volid", volid)
+        storage = volid.partition(":")[0]
+    if not storage:
+        raise BadInput("source.archive needs volid, or storage with guest or name. Nothing was sent")
+    STORAGE.check("source.archive.storage", storage)
+    require_storage(world, node, storage, "backup", "source.archive")
+    rows = backups(world, node, storage, None if volid else selector.get("guest"))
+    if volid:
+        rows = [row for row in rows if row["volid"] == volid]
+    if selector.get("name"):
+        rows = [row for row in rows if backup_name(row) == selector["name"]]
+    if not rows:
+        wanted = {key: value for key, value in selector.items() if value is not None and key != "newest"}
+        raise NotFound(
+            f"No backup on storage '{storage}' of node {node} matches {wanted}. Nothing was sent",
+            "Check it with backup or guest_info",
+        )
+    if len(rows) > 1 and not selector.get("newest"):
+        names = ", ".join(row["volid"] for row in rows)
+        raise BadInput(
+            f"source.archive matches {len(rows)} backups: {names}. Nothing was sent",
+            "Set newest: true, or name one by volid",
+        )
+    return rows[-1]
+
+
+def archived_config(world: World, node: str, volid: str) -> dict[str, Any]:
+    """The guest configuration inside a backup."""
+    return parse_config(world.get(f"/nodes/{node}/vzdump/extractconfig", volume=volid))
+
+
+def parse_config(text: str) -> dict[str, Any]:
+    """A guest's configuration file without its snapshots (`key: value` lines; comments are the description)."""
+    config: dict[str, Any] = {}
+    for line in text.splitlines():
+        if line.startswith("["):
+            break
+        key, colon, value = line.partition(":")
+        if colon and not line.startswith("#"):
+            config[key.strip()] = value.strip()
+    return config
+
+
+def print_config(config: Mapping[str, Any]) -> str:
+    """The configuration as a backup holds it, for one that is only planned."""
+    return "".join(f"{key}: {value}\n" for key, value in sorted(config.items()) if "\n" not in str(value))

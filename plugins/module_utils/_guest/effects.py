@@ -1,0 +1,64 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What later tasks of a --check run read after a guest was planned: made, changed, started, destroyed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._plan import Effect
+from .lookup import RESOURCES, guest_path
+
+_LIST = f"{RESOURCES}?type=vm"
+
+
+def born(kind: str, node: str, vmid: int, name: str, config: Mapping[str, Any]) -> list[Effect]:
+    """A guest exists, stopped."""
+    path = guest_path(kind, node, vmid)
+    row = {
+        "id": f"{kind}/{vmid}",
+        "type": kind,
+        "vmid": vmid,
+        "node": node,
+        "name": name,
+        "status": "stopped",
+        "template": 0,
+    }
+    return [
+        Effect(f"{path}/config", "set", dict(config)),
+        Effect(
+            f"{path}/status/current", "set", {"vmid": vmid, "name": name, "status": "stopped", "ha": {"managed": 0}}
+        ),
+        Effect(f"{path}/snapshot", "set", [{"name": "current", "description": "You are here!"}]),
+        Effect(_LIST, "drop", row["id"], by="id"),
+        Effect(_LIST, "add", row),
+        Effect(f"/nodes/{node}/{kind}", "drop", vmid, by="vmid"),
+        Effect(f"/nodes/{node}/{kind}", "add", {"vmid": vmid, "name": name, "status": "stopped"}),
+    ]
+
+
+def gone(kind: str, node: str, vmid: int) -> list[Effect]:
+    """A guest does not exist any more."""
+    path = guest_path(kind, node, vmid)
+    return [
+        *(Effect(f"{path}/{part}", "gone") for part in ("config", "status/current", "snapshot")),
+        Effect(_LIST, "drop", f"{kind}/{vmid}", by="id"),
+        Effect(f"/nodes/{node}/{kind}", "drop", vmid, by="vmid"),
+    ]
+
+
+def configured(kind: str, node: str, vmid: int, changes: Mapping[str, Any]) -> list[Effect]:
+    """Keys of the configuration changed; None removes one."""
+    effects = [Effect(f"{guest_path(kind, node, vmid)}/config", "merge", dict(changes))]
+    name = changes.get("hostname" if kind == "lxc" else "name")
+    if name:
+        row = {"id": f"{kind}/{vmid}", "type": kind, "vmid": vmid, "node": node, "name": name, "status": "stopped"}
+        effects += [Effect(_LIST, "drop", row["id"], by="id"), Effect(_LIST, "add", row)]
+    return effects
+
+
+def powered(kind: str, node: str, vmid: int, status: str) -> list[Effect]:
+    """The guest is now running or stopped."""
+    return [Effect(f"{guest_path(kind, node, vmid)}/status/current", "merge", {"status": status})]

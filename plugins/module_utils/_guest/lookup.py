@@ -1,0 +1,162 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finding a guest: by id, by name, on a node or anywhere. What cannot be seen is never taken for what is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .._errors import BadInput, NotFound, Refused
+from .._names import HOSTNAME, NODE, check_vmid
+from .._privileges import Need, held
+from .._world import World
+
+RESOURCES = "/cluster/resources"
+KINDS = ("lxc", "qemu")
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Where a guest is (or would be). `config` is None where it does not exist."""
+
+    kind: str
+    vmid: int
+    node: str
+    config: Mapping[str, Any] | None = None
+
+    @property
+    def target(self) -> str:
+        return f"{self.kind}/{self.vmid}"
+
+    @property
+    def path(self) -> str:
+        return guest_path(self.kind, self.node, self.vmid)
+
+    @property
+    def exists(self) -> bool:
+        return self.config is not None
+
+    @property
+    def name(self) -> str:
+        return str((self.config or {}).get("hostname" if self.kind == "lxc" else "name") or "")
+
+
+def guest_path(kind: str, node: str, vmid: int | str) -> str:
+    return f"/nodes/{node}/{kind}/{vmid}"
+
+
+def resources(world: World) -> list[dict[str, Any]]:
+    """The guests of the cluster that the credential may see."""
+    return [row for row in world.get(RESOURCES, type="vm") if row.get("type") in KINDS]
+
+
+def online_nodes(world: World) -> list[str]:
+    return sorted(row["node"] for row in world.get("/nodes") if row.get("status") == "online")
+
+
+def find(world: World, kind: str, vmid: int | None, name: str | None, node: str | None) -> Guest | None:
+    """The guest that the options mean, or None where there is certainly none.
+
+    With vmid and node this is one request. Raises BadInput on contradictions and PermissionDenied or Refused where the
+    credential cannot see enough to say.
+    """
+    if node:
+        NODE.check("node", node)
+    if vmid is not None:
+        check_vmid("vmid", vmid)
+    elif name:
+        HOSTNAME.check("name", name)
+        vmid, found_on = _by_name(world, kind, name)
+        if vmid is None:
+            return None
+        if node and node != found_on:
+            raise BadInput(f"{kind} '{name}' ({vmid}) is on node {found_on}, not on {node}. Nothing was sent")
+        node = found_on
+    else:
+        raise BadInput("Neither vmid nor name is given", "Give one of them")
+    if node:
+        config = world.find(f"{guest_path(kind, node, vmid)}/config")
+        if config is not None:
+            return Guest(kind, vmid, node, config)
+    return _anywhere(world, kind, vmid, node)
+
+
+def require(world: World, kind: str | None, vmid: int | None, name: str | None, node: str | None) -> Guest:
+    """The guest that the options mean, of the given kind or of either; NotFound where there is none."""
+    if kind is None and vmid is not None:
+        row = next((row for row in resources(world) if row["vmid"] == vmid), None)
+        kind, node = (row["type"], node or row["node"]) if row else ("lxc", node)
+    elif kind is None:
+        rows = [row for row in resources(world) if row.get("name") == name]
+        if len(rows) > 1:
+            raise BadInput(f"{len(rows)} guests are called '{name}': {_ids(rows)}", "Give vmid")
+        kind = rows[0]["type"] if rows else "lxc"
+    guest = find(world, kind, vmid, name, node)
+    if guest is None:
+        raise NotFound(
+            f"No guest {vmid if vmid is not None else repr(name)} exists" + (f" on node {node}" if node else "")
+        )
+    return guest
+
+
+def _anywhere(world: World, kind: str, vmid: int, node: str | None) -> Guest | None:
+    row = next((row for row in resources(world) if row["vmid"] == vmid), None)
+    if row is None:
+        if node is None:
+            # an id that the list does not show may only be invisible: a read of it tells 403 from missing
+            world.find(f"{guest_path(kind, (online_nodes(world) or ['localhost'])[0], vmid)}/config")
+        return None
+    if row["type"] != kind:
+        raise BadInput(f"{vmid} is a {row['type']} guest on {row['node']}, not {kind}. Nothing was sent")
+    if node and row["node"] != node:
+        raise BadInput(
+            f"{kind}/{vmid} is on node {row['node']}, not on {node}. Nothing was sent",
+            f"Give node: {row['node']}, or leave node out",
+        )
+    config = world.find(f"{guest_path(kind, row['node'], vmid)}/config")
+    return Guest(kind, vmid, row["node"], config) if config is not None else None
+
+
+def _by_name(world: World, kind: str, name: str) -> tuple[int | None, str | None]:
+    """The id and node of the guest with this name.
+
+    The cluster's list lags up to ten seconds behind and leaves out names of guests on nodes that are down, so before
+    "there is none" is believed the nodes themselves are asked, and the credential must be able to see every guest.
+    """
+    rows = [row for row in resources(world) if row["type"] == kind]
+    found = [row for row in rows if row.get("name") == name]
+    if not found:
+        hidden = [row for row in rows if row.get("status") == "unknown"]
+        if hidden:
+            raise Refused(
+                f"Whether a {kind} called '{name}' exists is unknown: {_ids(hidden)} are on nodes that do not answer",
+                "Give vmid",
+            )
+        if held(world.permissions() if not world.is_root else None, Need("/vms", ("VM.Audit",))) is False:
+            raise Refused(
+                f"Whether a {kind} called '{name}' exists is unknown: {world.identity} may not see every guest",
+                "Give vmid, or grant VM.Audit on /vms",
+            )
+        for online in online_nodes(world):
+            found += [
+                {**row, "node": online} for row in world.get(f"/nodes/{online}/{kind}") if row.get("name") == name
+            ]
+    if len(found) > 1:
+        raise BadInput(f"{len(found)} {kind} guests are called '{name}': {_ids(found)}. Nothing was sent", "Give vmid")
+    return (int(found[0]["vmid"]), found[0]["node"]) if found else (None, None)
+
+
+def free_vmid(world: World) -> int:
+    """The next id that neither the cluster nor this run uses."""
+    vmid = int(world.get("/cluster/nextid"))
+    taken = {int(row["vmid"]) for row in resources(world)}
+    while vmid in taken:
+        vmid += 1
+    return vmid
+
+
+def _ids(rows: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{row.get('type', 'lxc')}/{row['vmid']} on {row['node']}" for row in rows)

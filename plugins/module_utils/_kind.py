@@ -1,0 +1,202 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Objects of the API that data can describe: a Kind is a row of a table, and one planner serves them all.
+
+A Kind says how its key is made, where it is listed, which calls write it, whether PUT merges or replaces, how a field
+is unset, and whether a config digest guards it. What a table cannot say is in the hooks `writes` and `wire`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._codec import STRING, Codec
+from ._errors import Refused
+from ._names import check_text, segment
+from ._plan import Effect, Plan, Step, Undo
+from ._planner import Planner
+from ._privileges import Need, held
+from ._world import World
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One option of the module and one value of the object."""
+
+    spec: Mapping[str, Any]
+    codec: Codec = STRING
+    key: bool = False
+    #: a new object cannot be without it
+    needed: bool = False
+    #: the value of an object that does not carry the field
+    implied: Any = None
+    check: Callable[[str, str], str] | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A write: its path may hold {fields}; `extra` is sent with it."""
+
+    method: str
+    path: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    keys: bool = True
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of object."""
+
+    name: str
+    #: how one object is called in plans; {fields} of it
+    title: str
+    fields: Mapping[str, Field]
+    list_path: str
+    create: Call
+    update: Call
+    delete: Call
+    #: hook: what a write of the object needs
+    writes: Callable[[Values], tuple[Need, ...]]
+    #: this, or what a write needs, lets the credential see an entry; without, one that is not listed is unknown
+    sees: Need | None = None
+    #: PUT forgets what it does not carry, so the whole object is sent
+    replaces: bool = False
+    #: the calls that take the list's config digest
+    guards: tuple[str, ...] = ()
+    #: (level, why) of a change; {fields} of the object
+    risk: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    #: hook: the parameters of a call as the API wants them
+    wire: Callable[[Values], dict[str, Any]] | None = None
+
+
+def planner_of(kind: Kind) -> Planner:
+    """The module of a kind."""
+    options = {name: dict(one.spec) for name, one in kind.fields.items()}
+    state = {"state": {"type": "str", "default": "present", "choices": ["present", "absent"]}}
+    needed = [name for name, one in kind.fields.items() if one.needed]
+    rules = {"required_if": [["state", "present", needed]]} if needed else {}
+    return Planner(kind.name, {**options, **state}, lambda given, world: _Change(kind, given, world).plan(), rules)
+
+
+class _Change:
+    """One object as it is and as it is wanted."""
+
+    def __init__(self, kind: Kind, options: Values, world: World) -> None:
+        self.kind, self.world = kind, world
+        self.state = options["state"]
+        self.want = {
+            name: one.codec.decode(options[name]) for name, one in kind.fields.items() if options.get(name) is not None
+        }
+        self._check()
+        self.have, self.row = self._read()
+
+    def plan(self) -> Plan:
+        title = self.kind.title.format(**self.want)
+        plan = Plan(summary=f"{title} is as wanted")
+        plan.objects[title] = dict(self.have or {"exists": False})
+        after = {**(self.have or {}), **self.want} if self.state == "present" else None
+        plan.result = {self.kind.name: after}
+        if after == self.have:
+            return plan
+        op = "delete" if after is None else "update" if self.have is not None else "create"
+        values = after if after is not None else {**self.want, **(self.have or {})}
+        plan.steps = [self._step(op, title, values)]
+        plan.summary = f"{op} {title}"
+        plan.before, plan.after = self.have or {}, after or {}
+        plan.effects = self._effects(after)
+        plan.undo = Undo(
+            (
+                {
+                    "op": {"create": "delete", "update": "update", "delete": "create"}[op],
+                    "target": title,
+                    "data": self.have or {},
+                },
+            )
+        )
+        level, why = self.kind.risk.get(op, ("low", "changes little"))
+        plan.blast.because(level, why.format(**values))
+        self._touches(plan, values)
+        return plan
+
+    def _step(self, op: str, title: str, values: Values) -> Step:
+        kind = self.kind
+        call: Call = getattr(kind, op)
+        whole = op == "create" or kind.replaces
+        changed = {
+            name: value
+            for name, value in values.items()
+            if whole or kind.fields[name].key or (self.have or {}).get(name) != value
+        }
+        data = {
+            name: kind.fields[name].codec.encode(value)
+            for name, value in changed.items()
+            if op != "delete" or kind.fields[name].key
+        }
+        if not call.keys:
+            data = {name: value for name, value in data.items() if not kind.fields[name].key}
+        if kind.wire:
+            data = kind.wire(data)
+        names = {name: segment(value) for name, value in values.items() if kind.fields[name].key}
+        digest = (self.row or {}).get("digest")
+        return Step(
+            op,
+            title,
+            call.method,
+            call.path.format(**names),
+            {**data, **call.extra},
+            why={"create": "it does not exist", "update": "it differs", "delete": "state is absent"}[op],
+            needs=kind.writes(values),
+            guard={"digest": digest} if digest and op in kind.guards else {},
+        )
+
+    def _read(self) -> tuple[dict[str, Any] | None, Values | None]:
+        """The object as it is, decoded, and its row in the list."""
+        for row in self.world.get(self.kind.list_path) or []:
+            decoded = self._decode(row)
+            if all(decoded[name] == self.want[name] for name in self._keys()):
+                return decoded, row
+        if self.kind.sees and not self.world.is_root and not self.world.made_here(self.kind.list_path):
+            needs = [self.kind.sees, *self.kind.writes(self.want)]
+            if not any(held(self.world.permissions(), need) for need in needs):
+                title = self.kind.title.format(**self.want)
+                asked = " or ".join(f"{' or '.join(need.any_of)} on {need.path}" for need in needs)
+                raise Refused(
+                    f"Whether {title} exists is unknown: {self.world.identity} may not see every entry. Nothing was"
+                    " sent",
+                    f"Grant {asked}",
+                )
+        return None, None
+
+    def _decode(self, row: Values) -> dict[str, Any]:
+        fields = self.kind.fields.items()
+        decoded = {
+            name: one.codec.decode(row[name]) if row.get(name) is not None else one.implied for name, one in fields
+        }
+        return {name: value for name, value in decoded.items() if value is not None or self.kind.fields[name].key}
+
+    def _keys(self) -> list[str]:
+        return [name for name, one in self.kind.fields.items() if one.key]
+
+    def _check(self) -> None:
+        for name, one in self.kind.fields.items():
+            value = self.want.get(name)
+            if isinstance(value, str):
+                check_text(name, value)
+                if one.check:
+                    one.check(name, value)
+
+    def _effects(self, after: Values | None) -> list[Effect]:
+        """The list as a later task of a --check run reads it."""
+        rows = [row for row in self.world.get(self.kind.list_path) or [] if row is not self.row and row != self.row]
+        if after is not None:
+            rows.append({name: self.kind.fields[name].codec.encode(value) for name, value in after.items()})
+        return [Effect(self.kind.list_path, "set", rows)]
+
+    def _touches(self, plan: Plan, values: Values) -> None:
+        blast = plan.blast
+        (blast.principals if "ugid" in values else blast.others).add(str(values.get("ugid") or plan.steps[0].target))

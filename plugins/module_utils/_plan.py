@@ -1,0 +1,196 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task would do: Steps, the Plan around them, its public form and its digest. Pure data and pure functions.
+
+The public form of a plan (result key `plan`, ledger, plan callback) never holds a secret; its digest binds the steps
+and the objects as they were read, with everything that only exists after apply as a symbol, so that the plan of a
+`--check` run and the plan of the real run are the same plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._blast import Blast
+from ._privileges import Need
+
+HIDDEN = "********"
+
+
+def after_apply(what: str) -> str:
+    """The symbol of a value that the server will choose; `what` makes it unique within a run."""
+    return f"(known after apply: {what})"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One write: what is sent, why, what it needs. `guard` (a config digest) is sent but is not the intention."""
+
+    op: str
+    target: str
+    method: str
+    path: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    why: str = ""
+    needs: tuple[Need, ...] = ()
+    guard: Mapping[str, Any] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
+    #: symbol -> how to learn its value once the step is done: (reader, what the call returned) -> value
+    yields: Mapping[str, Callable[[Any, Any], str]] = field(default_factory=dict)
+
+    def public(self) -> dict[str, Any]:
+        """The step as people, callbacks and the ledger see it."""
+        data = {key: HIDDEN if key in self.secrets else value for key, value in sorted(self.data.items())}
+        return {
+            "op": self.op,
+            "target": self.target,
+            "method": self.method,
+            "path": self.path,
+            "data": data,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a step does to what a later task would read: in a --check run it is laid over the live reads.
+
+    `do`: set (the document at `at` becomes `value`), gone (it does not exist any more), merge (keys of a document, None
+    removes one), add (an item of a list), drop (the items of a list whose `by` equals `value`).
+    """
+
+    at: str
+    do: str
+    value: Any = None
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Undo:
+    """How to take a plan back, or why that cannot be done."""
+
+    steps: tuple[Mapping[str, Any], ...] = ()
+    why: str = ""
+
+    def public(self) -> dict[str, Any]:
+        return {"possible": False, "why": self.why} if self.why else {"possible": True, "steps": list(self.steps)}
+
+
+@dataclass
+class Plan:
+    """Everything that one task would do, and everything somebody wants to know before it does."""
+
+    summary: str = "nothing to do"
+    steps: list[Step] = field(default_factory=list)
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    #: what the planner consulted: target -> the fields it looked at (configuration, never counters)
+    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    blast: Blast = field(default_factory=Blast)
+    state: dict[str, Any] | None = None
+    undo: Undo = field(default_factory=Undo)
+    effects: list[Effect] = field(default_factory=list)
+    #: ids chosen while planning: value -> its symbol
+    symbols: dict[str, str] = field(default_factory=dict)
+    #: objects that come to be under a name that the server chooses, such as backup/<symbol>
+    makes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    #: what the module returns beside the plan, as far as it is known before
+    result: dict[str, Any] = field(default_factory=dict)
+    #: after the steps: reader -> what the module returns now
+    finish: Callable[[Any], dict[str, Any]] | None = None
+    # filled by the engine
+    digest: str = ""
+    privileges: list[dict[str, Any]] = field(default_factory=list)
+    progress: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.steps)
+
+    @property
+    def targets(self) -> list[str]:
+        """The objects that the steps write to, in order, once each."""
+        return list(dict.fromkeys(step.target for step in self.steps))
+
+    def public(self) -> dict[str, Any]:
+        """The plan as the result key `plan` shows it; a real run adds to each step how it went."""
+        steps = [step.public() for step in self.steps]
+        for step, went in zip(steps, self.progress, strict=False):
+            step.update(went)
+        shown: dict[str, Any] = {
+            "summary": self.summary,
+            "digest": self.digest,
+            "steps": steps,
+            "blast_radius": self.blast.public(),
+            "risk": self.blast.risk(bool(self.steps)),
+            "privileges": self.privileges,
+            "undo": self.undo.public() if self.steps else {"possible": True, "steps": []},
+        }
+        if self.state is not None:
+            shown["state"] = self.state
+        if self.steps:
+            shown["before"], shown["after"] = self.before, self.after
+        return shown
+
+    def diff(self) -> dict[str, Any]:
+        """Before and after of what the task manages, as --diff shows it."""
+        target = ", ".join(self.targets)
+        return {"before": self.before, "after": self.after, "before_header": target, "after_header": target}
+
+
+def canonical(value: Any) -> bytes:
+    """One byte string for one meaning: sorted keys, no blanks."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str).encode()
+
+
+def sha256(value: Any) -> str:
+    return f"sha256:{hashlib.sha256(canonical(value)).hexdigest()}"
+
+
+def compute_digest(plan: Plan, bound: Mapping[str, str], symbols: Mapping[str, str]) -> str:
+    """The digest of a plan. `bound`: objects that this run made or changed, with the digest that did it; `symbols`:
+    values that this run allocated, with their symbols."""
+    known = {**symbols, **plan.symbols}
+    steps = [step.public() | {"why": ""} for step in plan.steps]
+    objects = {target: bound.get(target) or sha256(facts) for target, facts in plan.objects.items()}
+    return sha256(symbolic({"steps": steps, "objects": objects}, known))
+
+
+_ID_KEYS = frozenset({"vmid", "newid"})
+
+
+def symbolic(value: Any, symbols: Mapping[str, str], key: str = "") -> Any:
+    """`value` with each allocated id replaced by its symbol. A bare number is an id only where ids stand."""
+    if isinstance(value, Mapping):
+        return {symbolic(name, symbols, "target"): symbolic(item, symbols, name) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [symbolic(item, symbols, key) for item in value]
+    if key in _ID_KEYS:
+        return symbols.get(str(value), value)
+    if not isinstance(value, str):
+        return value
+    for actual, symbol in symbols.items():
+        if not actual.isdigit():
+            value = value.replace(actual, symbol)
+        elif key in ("path", "target"):
+            value = re.sub(rf"(?<=/){actual}(?=/|$)", symbol, value)
+    return value
+
+
+def substitute(value: Any, known: Mapping[str, str]) -> Any:
+    """`value` with each symbol replaced by what it turned out to be."""
+    if isinstance(value, Mapping):
+        return {key: substitute(item, known) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [substitute(item, known) for item in value]
+    if isinstance(value, str):
+        for symbol, actual in known.items():
+            value = value.replace(symbol, actual)
+    return value

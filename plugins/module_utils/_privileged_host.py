@@ -1,0 +1,192 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The planner of `privileged_host`: what only root on a node can do, because the API refuses it to every token.
+
+golden_lxc makes an unprivileged container with nesting and keyctl. Its backup keeps both, so every other container
+can come from a restore, with a token.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ._codec import BOOL, INT, print_size
+from ._errors import ApiError, Refused
+from ._guest import effects, lxc_config
+from ._guest.draft import Draft
+from ._guest.lookup import Guest
+from ._guest.lxc_options import CONFIG, FAMILIES, FEATURES, VOLUME, codec_of
+from ._host.operations import OPERATIONS
+from ._names import HOSTNAME, NODE, STORAGE, VOLID, check_vmid
+from ._plan import Effect, Plan, Step, after_apply
+from ._planner import Planner
+from ._world import World, address
+
+_FEATURES = "nesting=1,keyctl=1"
+_SHAPE = ("cores", "memory", "swap", "nameserver", "searchdomain", "tags", "ostype")
+
+_GOLDEN: dict[str, dict[str, Any]] = {
+    "vmid": {"type": "int", "required": True},
+    "template": {"type": "str", "required": True},
+    "storage": {"type": "str", "required": True},
+    "size": {"type": "str", "default": "4G"},
+    "hostname": {"type": "str"},
+    "net": {"type": "list", "elements": "dict", "options": FAMILIES["net"][3]},
+    **{name: dict(CONFIG[name].spec) for name in _SHAPE},
+}
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "golden_lxc": {"type": "dict", "options": _GOLDEN},
+    "node": {"type": "str"},
+    "runner": {"type": "str", "default": "sudo", "choices": ["sudo", "direct"]},
+    "pct": {"type": "str", "default": "/usr/sbin/pct"},
+    "timeout": {"type": "int", "default": 600},
+}
+
+
+def plan_privileged_host(options: Mapping[str, Any], world: World) -> Plan:
+    """The steps of the one operation that the task names."""
+    node = NODE.check("node", options.get("node") or os.uname().nodename.partition(".")[0])
+    return _golden_lxc(options["golden_lxc"], node, world)
+
+
+def _golden_lxc(wanted: Mapping[str, Any], node: str, world: World) -> Plan:
+    call = _call(wanted)
+    OPERATIONS["pct create"].arguments(call)  # refuses what the fence would refuse, before anything is asked
+    where = {"node": node, "vmid": wanted["vmid"]}
+    have = world.find("pct config", **where)
+    config = _as_api(have) if have is not None else None
+    draft = Draft(Guest("lxc", wanted["vmid"], node, config))
+    if config is None:
+        world.get("sudo -l", operation="pct create", **call)
+        config = _create(draft, wanted, call)
+    else:
+        _accept(draft, wanted, config)
+    draft.plan.result = {"vmid": wanted["vmid"], "node": node, "config": config}
+    draft.plan.finish = lambda reader: {"config": _verified(draft.guest, _as_api(reader.get("pct config", **where)))}
+    return draft.done()
+
+
+# -- it does not exist -----------------------------------------------------------------------------------------------
+
+
+def _call(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of `pct create`."""
+    check_vmid("golden_lxc.vmid", wanted["vmid"])
+    VOLID.check("golden_lxc.template", wanted["template"])
+    STORAGE.check("golden_lxc.storage", wanted["storage"])
+    if wanted.get("hostname"):
+        HOSTNAME.check("golden_lxc.hostname", wanted["hostname"])
+    as_lxc = {**_shape(wanted), "rootfs": {"storage": wanted["storage"], "size": wanted["size"]}}
+    lxc_config.check(as_lxc)
+    head = {"vmid": wanted["vmid"], "ostemplate": wanted["template"], "unprivileged": 1, "features": _FEATURES}
+    return {**head, **lxc_config.whole(as_lxc)}
+
+
+def _shape(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What the task says beside the volume, in the words of `lxc`."""
+    return {"name": wanted.get("hostname"), **{name: wanted.get(name) for name in (*_SHAPE, "net")}}
+
+
+def _create(draft: Draft, wanted: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+    """The one step, and the configuration that it will leave."""
+    guest, plan = draft.guest, draft.plan
+    config = _as_created(guest, call)
+    draft.step(Step("create", guest.target, "RUN", "pct create", call, why="it does not exist"))
+    draft.consulted(guest.target, {"exists": False})
+    draft.undo({"op": "destroy", "target": guest.target})
+    draft.blast("medium", f"runs pct create as root on {guest.node}; the container may use nesting and keyctl")
+    plan.blast.storages.add(wanted["storage"])
+    plan.before, plan.after = {"exists": False}, {"exists": True, **config}
+    plan.state = {"power": "absent", "lock": None, "ha": "unmanaged"}
+    own_read = address("pct config", {"node": guest.node, "vmid": guest.vmid})
+    born = effects.born(guest.kind, guest.node, guest.vmid, config["hostname"], config)
+    plan.effects = [*born, Effect(own_read, "set", config)]
+    return config
+
+
+def _as_created(guest: Guest, call: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration that pct will have written."""
+    keys = {key: value for key, value in call.items() if key not in ("vmid", "ostemplate")}
+    storage, _colon, gib = str(call["rootfs"]).partition(":")
+    volume = f"{storage}:{after_apply(f'rootfs of {guest.target}')}"
+    rootfs = VOLUME.encode({"volume": volume, "size": int(float(gib) * 1024**3)})
+    return {"hostname": f"CT{guest.vmid}", "memory": 512, "swap": 512, **keys, "rootfs": rootfs}
+
+
+# -- it exists -------------------------------------------------------------------------------------------------------
+
+
+def _accept(draft: Draft, wanted: Mapping[str, Any], config: dict[str, Any]) -> None:
+    """Nothing to do where it is a golden base; refused where it is something else, which is never destroyed here."""
+    guest = draft.guest
+    lacking = _lacking(config)
+    if lacking:
+        raise Refused(
+            f"{guest.target} exists on {guest.node} and {lacking} (unprivileged: {config.get('unprivileged', 0)}, "
+            f"features: {config.get('features', 'none')}). Nothing was sent",
+            "A container is never changed or destroyed here: choose another vmid, or remove it with"
+            " steward.proxmox.lxc",
+        )
+    differ = _differences(wanted, config)
+    if differ:
+        draft.plan.warnings.append(
+            f"{guest.target} exists and is left as it is, though {'; '.join(differ)}. Change it with"
+            " steward.proxmox.lxc"
+        )
+    draft.consulted(
+        guest.target, {key: config.get(key) for key in sorted({*_call(wanted), "features"} - {"vmid", "ostemplate"})}
+    )
+
+
+def _lacking(config: Mapping[str, Any]) -> str:
+    """What keeps this container from being a golden base, or ""."""
+    if str(config.get("unprivileged", 0)) != "1":
+        return "is privileged"
+    has = FEATURES.decode(config.get("features", ""))
+    missing = [name for name in FEATURES.decode(_FEATURES) if not has.get(name)]
+    return f"lacks the features {', '.join(missing)}" if missing else ""
+
+
+def _differences(wanted: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """What the task says and the container has otherwise, for people."""
+    change = lxc_config.difference(_shape(wanted), config)
+    told = [f"{key} is {config.get(key, 'not set')}, not {value}" for key, value in change.merged().items()]
+    there = VOLUME.decode(config["rootfs"])
+    new = VOLUME.decode(_call(wanted)["rootfs"])
+    storage, _colon, gib = str(new["volume"]).partition(":")
+    size = int(float(gib) * 1024**3)
+    if not str(there["volume"]).startswith(f"{storage}:") or there.get("size", size) != size:
+        told.append(f"rootfs is {config['rootfs']}, not {storage} with {print_size(size)}")
+    return told
+
+
+# -- what pct says ---------------------------------------------------------------------------------------------------
+
+
+def _as_api(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as the API returns it: numbers are numbers."""
+    return {
+        key: int(value) if codec_of(key) in (INT, BOOL) and str(value).isdigit() else value
+        for key, value in config.items()
+    }
+
+
+def _verified(guest: Guest, config: dict[str, Any]) -> dict[str, Any]:
+    lacking = _lacking(config)
+    if lacking:
+        raise ApiError(
+            f"{guest.target} was created, but it {lacking}: {config}", "Is this an old version of pve-container?"
+        )
+    return config
+
+
+PRIVILEGED_HOST = Planner(
+    name="privileged_host",
+    options=_OPTIONS,
+    plan=plan_privileged_host,
+    rules={"required_one_of": [["golden_lxc"]]},
+    where="host",
+)

@@ -1,0 +1,273 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One authenticated HTTPS session with PVE (and, by their service name, PBS and PMG).
+
+The only file that imports proxmoxer. It sends, retries where that is safe, fails over to the next node, and turns every
+answer into data or into one exception. It decides nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ._codec import to_wire
+from ._connection import Connection
+from ._errors import (
+    Answer,
+    ApiError,
+    AuthenticationFailed,
+    Locked,
+    OutcomeUnknown,
+    StewardError,
+    Unreachable,
+    translate,
+)
+
+try:
+    import requests
+    from proxmoxer.backends.https import (
+        JsonSerializer,
+        ProxmoxHTTPApiTokenAuth,
+        ProxmoxHTTPAuth,
+        ProxmoxHTTPAuthBase,
+        ProxmoxHttpSession,
+    )
+    from proxmoxer.core import SERVICES, ProxmoxResource, ResourceException
+    from requests.adapters import HTTPAdapter
+
+    IMPORT_ERROR: ImportError | None = None
+except ImportError as missing:  # reported by open_session, so that --help and documentation work without it
+    IMPORT_ERROR = missing
+    HTTPAdapter = ProxmoxHTTPAuth = object  # type: ignore[assignment,misc]
+
+_GET_PAUSES = (0.2, 0.5, 1.0, 2.0)
+_GATEWAY = (502, 503, 504, 595, 596)
+_NOTHING_DONE = (595,)  # the proxying node could not even connect to the one that would have acted
+_LOCK_PAUSE = 1.0
+
+
+class _PinnedAdapter(HTTPAdapter):
+    """TLS that trusts exactly one leaf certificate, by its SHA-256 fingerprint."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.update(assert_fingerprint=self.fingerprint, assert_hostname=False, cert_reqs="CERT_NONE")
+        super().init_poolmanager(*args, **kwargs)
+
+
+class _TicketAuth(ProxmoxHTTPAuth):
+    """proxmoxer's ticket login over our own session, so that pinning and timeouts hold for the password too."""
+
+    pve_auth_ticket = ""
+
+    def __init__(self, http: Any, base_url: str, connection: Connection, service: str) -> None:
+        self.http = http
+        super().__init__(
+            connection.user,
+            connection.secret,
+            base_url=base_url,
+            service=service,
+            verify_ssl=_verify(connection),
+            timeout=connection.timeout,
+        )
+
+    def _get_new_tokens(self, password: str | None = None, otp: str | None = None, otptype: str | None = None) -> None:
+        form = {"username": self.username, "password": password or self.pve_auth_ticket}
+        path = "/access/ticket"
+        nobody = ProxmoxHTTPAuthBase(service=self.service)
+        answer = self.http.post(
+            self.base_url + path, data=form, auth=nobody, verify=self.verify_ssl, timeout=self.timeout
+        )
+        if answer.status_code != 200:
+            raise translate(_answer("POST", path, answer, self.username))
+        data = answer.json()["data"]
+        if data.get("NeedTFA"):
+            raise AuthenticationFailed(f"{self.username} needs a second factor", "Use an API token for automation")
+        self.birth_time = time.monotonic()
+        self.pve_auth_ticket, self.csrf_prevention_token = data["ticket"], data["CSRFPreventionToken"]
+
+
+def _verify(connection: Connection) -> bool | str:
+    if connection.fingerprint or not connection.validate_certs:
+        return False
+    return connection.ca_path or True
+
+
+def _answer(method: str, path: str, response: Any, identity: str) -> Answer:
+    try:
+        body = response.json()
+    except ValueError:
+        body = {}
+    body = body if isinstance(body, dict) else {}
+    errors = body.get("errors")
+    return Answer(
+        method,
+        path,
+        response.status_code,
+        response.reason or "",
+        str(body.get("message") or ""),
+        errors if isinstance(errors, dict) else {},
+        identity,
+    )
+
+
+class Session:
+    """Reads and writes as one identity. `get` may be repeated; `send` is called by the applier alone."""
+
+    def __init__(self, connection: Connection, service: str = "PVE", lock_timeout: float = 60) -> None:
+        if IMPORT_ERROR:
+            raise ApiError(
+                f"A Python library is missing: {IMPORT_ERROR}",
+                "Install it where the task runs: pip install proxmoxer requests",
+            )
+        self.connection, self.service, self.lock_timeout = connection, service, lock_timeout
+        self.identity = connection.identity
+        self._hosts = list(connection.hosts)
+        self._api: Any = None
+        self._last: Any = None
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def get(self, path: str, **params: Any) -> Any:
+        """The `data` of a GET. Retried on lost connections, gateway errors and lock timeouts."""
+        pauses = iter(_GET_PAUSES)
+        while True:
+            try:
+                return self._request("GET", path, params)
+            except (Unreachable, OutcomeUnknown, Locked) as error:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise error if isinstance(error, (Unreachable, Locked)) else Unreachable(error.message) from error
+                time.sleep(pause)
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def send(self, method: str, path: str, data: Mapping[str, Any] | None = None) -> Any:
+        """A write. Sent again only when it is certain that nothing was done: no connection, or a lock in the way."""
+        deadline = time.monotonic() + self.lock_timeout
+        pauses = iter(_GET_PAUSES)
+        while True:
+            try:
+                return self._request(method, path, dict(data or {}))
+            except Locked:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_LOCK_PAUSE)
+            except Unreachable as error:
+                pause = next(pauses, None)
+                if pause is None or error.facts.get("status") not in (None, *_NOTHING_DONE):
+                    raise
+                time.sleep(pause)
+
+    # -- one request ---------------------------------------------------------------------------------------------
+
+    def _request(self, method: str, path: str, params: Mapping[str, Any]) -> Any:
+        failures = []
+        for host in list(self._hosts):
+            try:
+                api = self._connect(host)
+                call = getattr(api(path.strip("/")), method.lower())
+                return call(**to_wire(params))
+            except ResourceException:
+                raise self._translated(method, path) from None
+            except StewardError:
+                raise
+            except requests.exceptions.SSLError as error:
+                raise self._tls_error(host, error) from None
+            except (requests.exceptions.ConnectTimeout, requests.exceptions.ConnectionError) as error:
+                if method != "GET" and not _never_sent(error):
+                    raise OutcomeUnknown(
+                        f"{method} {path}: the connection to {host} was lost before the answer came ({_cause(error)})"
+                    ) from None
+                failures.append(f"{host}: {_cause(error)}")
+            except requests.exceptions.Timeout:
+                message = (
+                    f"{method} {path}: no answer from {host} within {self.connection.timeout[1]:g} seconds"
+                    " (api_timeout)"
+                )
+                raise (Unreachable(message) if method == "GET" else OutcomeUnknown(message)) from None
+            self._leave(host)
+        raise Unreachable(
+            f"{method} {path}: no node answered ({'; '.join(failures)})", "Check api_host, api_port and the network"
+        )
+
+    def _connect(self, host: str) -> Any:
+        if self._api is None:
+            port = self.connection.port or SERVICES[self.service]["default_port"]
+            name = f"[{host}]" if ":" in host and not host.startswith("[") else host
+            base_url = f"https://{name}:{port}/api2/json"
+            http = ProxmoxHttpSession()
+            http.trust_env = (
+                False  # a proxy or CA bundle of the environment must not decide where a root credential goes
+            )
+            http.hooks["response"].append(self._remember)
+            if self.connection.fingerprint:
+                http.mount("https://", _PinnedAdapter(self.connection.fingerprint))
+            http.auth = self._auth(http, base_url)
+            self._api = ProxmoxResource(base_url=base_url, session=http, serializer=JsonSerializer())
+        return self._api
+
+    def _auth(self, http: Any, base_url: str) -> Any:
+        connection = self.connection
+        if not connection.token:
+            return _TicketAuth(http, base_url, connection, self.service)
+        return ProxmoxHTTPApiTokenAuth(
+            connection.user,
+            connection.token,
+            connection.secret,
+            verify_ssl=_verify(connection),
+            timeout=connection.timeout,
+            service=self.service,
+        )
+
+    def _leave(self, host: str) -> None:
+        """Try the other nodes first from now on."""
+        self._api = None
+        self._hosts.remove(host)
+        self._hosts.append(host)
+
+    def _remember(self, response: Any, *_args: Any, **_kwargs: Any) -> None:
+        self._last = response
+
+    def _translated(self, method: str, path: str) -> StewardError:
+        # proxmoxer keeps only the reason line; the body's message has the cause where a 500 wraps a 400
+        error = translate(_answer(method, path, self._last, self.identity))
+        if self._last.status_code in _GATEWAY and not isinstance(error, Unreachable):
+            return Unreachable(error.message, status=self._last.status_code)
+        return error
+
+    def _tls_error(self, host: str, error: Exception) -> StewardError:
+        cause = _cause(error)
+        seen = re.search(r'got "([0-9a-fA-F]{64})"', cause)
+        if seen:
+            digits = seen.group(1).upper()
+            shown = ":".join(digits[i : i + 2] for i in range(0, 64, 2))
+            return AuthenticationFailed(
+                f"{host} has another certificate than the pinned one: its fingerprint is {shown}",
+                "If that is the node's certificate (pvenode cert info), set fingerprint to it; if not, somebody else"
+                " answers",
+            )
+        return AuthenticationFailed(
+            f"The TLS certificate of {host} is not trusted: {cause}",
+            "Set ca_path to the cluster's CA (/etc/pve/pve-root-ca.pem), or pin fingerprint",
+        )
+
+
+def _never_sent(error: Exception) -> bool:
+    """Did the connection fail before the request left?"""
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True
+    reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
+    return type(reason).__name__ in ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError")
+
+
+def _cause(error: Exception) -> str:
+    reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
+    return re.sub(r"^<[^>]*>: |^HTTPSConnection\([^)]*\): ", "", str(reason))

@@ -1,0 +1,222 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The planner of `snapshot`: snapshots of containers and virtual machines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ._errors import BadInput, NotFound, Refused
+from ._guest import effects
+from ._guest.draft import Draft
+from ._guest.lookup import Guest, require
+from ._guest.lxc_options import VOLUME
+from ._guest.power import read_state
+from ._names import SNAPSHOT, check_text, segment
+from ._plan import Effect, Plan, Step
+from ._planner import Planner
+from ._privileges import Need
+from ._prune import parse_age
+from ._storage import storages
+from ._world import World
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "vmid": {"type": "int"},
+    "name": {"type": "str"},
+    "node": {"type": "str"},
+    "snapshot": {"type": "str"},
+    "state": {"type": "str", "default": "present", "choices": ["present", "absent", "rolled_back", "pruned"]},
+    "description": {"type": "str"},
+    "vmstate": {"type": "bool", "default": False},
+    "start": {"type": "bool", "default": False},
+    "keep": {"type": "int"},
+    "older_than": {"type": "str"},
+    "prefix": {"type": "str", "default": ""},
+}
+
+#: storages that can snapshot a container's volume (pve-storage: volume_has_feature; a raw file cannot)
+_SNAPSHOT_STORAGES = frozenset({"zfspool", "lvmthin", "rbd", "btrfs"})
+
+
+def plan_snapshot(options: Mapping[str, Any], world: World) -> Plan:
+    """The steps to the wanted snapshots of one guest."""
+    if options.get("snapshot"):
+        SNAPSHOT.check("snapshot", options["snapshot"])
+        if options["snapshot"] == "current":
+            raise BadInput("snapshot: 'current' is a reserved name. Nothing was sent")
+    check_text("description", options.get("description") or "", one_line=False)
+    guest = require(world, None, options.get("vmid"), options.get("name"), options.get("node"))
+    work = _Snapshots(options, world, guest)
+    return {"present": work.present, "absent": work.absent, "rolled_back": work.roll_back, "pruned": work.prune}[
+        options["state"]
+    ]()
+
+
+class _Snapshots:
+    """The snapshots of one guest, and a plan about them."""
+
+    def __init__(self, options: Mapping[str, Any], world: World, guest: Guest) -> None:
+        self.options, self.world, self.guest = options, world, guest
+        self.path = f"{guest.path}/snapshot"
+        self.rows = [row for row in world.get(self.path) if row["name"] != "current"]
+        self.name = options.get("snapshot") or ""
+        self.found = next((row for row in self.rows if row["name"] == self.name), None)
+        self.draft = Draft(guest)
+        self.draft.plan.result = {"vmid": guest.vmid, "node": guest.node, "snapshots": self.rows}
+        self.draft.consulted(f"snapshots of {guest.target}", {"names": sorted(row["name"] for row in self.rows)})
+
+    def present(self) -> Plan:
+        if self.found:
+            self._describe()
+            return self._done()
+        self._refuse_without_feature()
+        data = {"snapname": self.name, "description": self.options.get("description")}
+        if self.options["vmstate"]:
+            if self.guest.kind == "lxc":
+                raise BadInput("vmstate: a container has no RAM to save. Nothing was sent")
+            data["vmstate"] = 1
+        self._step("snapshot", "POST", self.path, data, "it does not exist", "VM.Snapshot")
+        self.draft.shows(f"snapshot {self.name}", None, self.options.get("description") or "")
+        self.draft.plan.effects.append(
+            Effect(self.path, "add", {"name": self.name, "description": self.options.get("description") or ""})
+        )
+        self.draft.undo({"op": "delsnapshot", "target": self.guest.target, "snapshot": self.name})
+        self.draft.blast("low", f"takes a snapshot of {self.guest.target}")
+        return self._done()
+
+    def absent(self) -> Plan:
+        if self.found:
+            self._delete(self.name, "state is absent")
+        return self._done()
+
+    def prune(self) -> Plan:
+        """Those beyond the newest `keep`, and those older than `older_than`; with both, only what both would remove."""
+        rows = [row for row in self.rows if row["name"].startswith(self.options["prefix"])]
+        newest_first = sorted(rows, key=lambda row: float(row.get("snaptime") or time.time()), reverse=True)
+        doomed = {row["name"] for row in newest_first}
+        if self.options.get("keep") is not None:
+            doomed &= {row["name"] for row in newest_first[max(0, self.options["keep"]) :]}
+        if self.options.get("older_than"):
+            limit = time.time() - parse_age("older_than", self.options["older_than"]).total_seconds()
+            doomed &= {row["name"] for row in newest_first if float(row.get("snaptime") or time.time()) < limit}
+        for row in reversed(newest_first):  # the oldest first
+            if row["name"] in doomed:
+                self._delete(row["name"], "older than what is kept")
+        return self._done()
+
+    def roll_back(self) -> Plan:
+        if not self.found:
+            names = ", ".join(sorted(row["name"] for row in self.rows)) or "none"
+            raise NotFound(f"{self.guest.target} has no snapshot '{self.name}'; it has: {names}. Nothing was sent")
+        draft, power = self.draft, read_state(self.world, self.guest)
+        draft.plan.state = power
+        data = {"start": 1} if self.options["start"] else {}
+        self._step(
+            "rollback",
+            "POST",
+            f"{self.path}/{segment(self.name)}/rollback",
+            data,
+            "rolled_back is a verb: it runs every time",
+            "VM.Snapshot.Rollback",
+            "VM.Snapshot",
+        )
+        draft.shows("state", "as it is now", f"as in snapshot {self.name}")
+        later = self._later()
+        draft.plan.blast.others.update(f"snapshot {self.guest.target}@{name}" for name in later)
+        draft.blast("high", f"everything written since snapshot {self.name} is lost")
+        if later:
+            draft.blast("high", f"later snapshots may be in the way or lost: {', '.join(later)}")
+        if power["power"] == "running":
+            draft.blast("high", f"{self.guest.target} is running and will be stopped")
+        draft.plan.effects += effects.powered(
+            self.guest.kind, self.guest.node, self.guest.vmid, "running" if self.options["start"] else "stopped"
+        )
+        draft.cannot_undo("the state before the rollback is not kept; take a snapshot or a backup first")
+        return self._done()
+
+    def _describe(self) -> None:
+        wanted, there = self.options.get("description"), str((self.found or {}).get("description") or "").rstrip("\n")
+        if wanted is None or wanted.rstrip("\n") == there:
+            return
+        self._step(
+            "describe",
+            "PUT",
+            f"{self.path}/{segment(self.name)}/config",
+            {"description": wanted},
+            "its description differs",
+            "VM.Snapshot",
+        )
+        self.draft.shows("description", there, wanted)
+        self.draft.plan.effects += [
+            Effect(self.path, "drop", self.name, by="name"),
+            Effect(self.path, "add", {**(self.found or {}), "description": wanted}),
+        ]
+        self.draft.undo({"op": "describe", "target": self.guest.target, "snapshot": self.name, "description": there})
+        self.draft.blast("low", "changes a description")
+
+    def _delete(self, name: str, why: str) -> None:
+        self._step("delsnapshot", "DELETE", f"{self.path}/{segment(name)}", {}, f"{name}: {why}", "VM.Snapshot")
+        self.draft.shows(f"snapshot {name}", "exists", None)
+        self.draft.plan.effects.append(Effect(self.path, "drop", name, by="name"))
+        self.draft.plan.blast.others.add(f"snapshot {self.guest.target}@{name}")
+        self.draft.blast("medium", f"snapshot {name} cannot be rolled back to any more")
+        self.draft.cannot_undo("a deleted snapshot does not come back")
+
+    def _later(self) -> list[str]:
+        """The snapshots that descend from the one to roll back to."""
+        found, names = [], {self.name}
+        for _pass in self.rows:
+            more = [row["name"] for row in self.rows if row.get("parent") in names and row["name"] not in names]
+            found += more
+            names |= set(more)
+        return found
+
+    def _refuse_without_feature(self) -> None:
+        """A container whose volumes lie on a storage without snapshots: Proxmox would only say so in the task."""
+        if self.guest.kind != "lxc":
+            return
+        there = storages(self.world, self.guest.node)
+        for slot, text in (self.guest.config or {}).items():
+            if slot == "rootfs" or (slot.startswith("mp") and slot[2:].isdigit()):
+                storage = str(VOLUME.decode(text).get("volume", "")).partition(":")[0]
+                kind = there.get(storage, {}).get("type")
+                if kind and kind not in _SNAPSHOT_STORAGES:
+                    raise Refused(
+                        f"{self.guest.target} cannot have snapshots: {slot} is on storage '{storage}' of type {kind}."
+                        " Nothing was sent",
+                        "Back it up instead, or keep its volumes on zfspool, lvmthin, btrfs or rbd",
+                    )
+
+    def _step(self, op: str, method: str, path: str, data: Mapping[str, Any], why: str, *privileges: str) -> None:
+        data = {key: value for key, value in data.items() if value is not None}
+        self.draft.step(
+            Step(
+                op, self.guest.target, method, path, data, why=why, needs=(Need(f"/vms/{self.guest.vmid}", privileges),)
+            )
+        )
+
+    def _done(self) -> Plan:
+        path = self.path
+        self.draft.plan.finish = lambda reader: {
+            "snapshots": [row for row in reader.get(path) if row["name"] != "current"]
+        }
+        return self.draft.done()
+
+
+SNAPSHOTS = Planner(
+    name="snapshot",
+    options=_OPTIONS,
+    plan=plan_snapshot,
+    rules={
+        "required_one_of": [["vmid", "name"]],
+        "required_if": [
+            ["state", "present", ["snapshot"]],
+            ["state", "absent", ["snapshot"]],
+            ["state", "rolled_back", ["snapshot"]],
+            ["state", "pruned", ["keep", "older_than"], True],
+        ],
+    },
+)

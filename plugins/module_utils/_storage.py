@@ -1,0 +1,40 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Storages as a node offers them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._errors import BadInput
+from ._world import World
+
+
+def storages(world: World, node: str) -> dict[str, dict[str, Any]]:
+    """The storages of a node that the credential may see, by id."""
+    return {row["storage"]: row for row in world.get(f"/nodes/{node}/storage")}
+
+
+def require_storage(world: World, node: str, storage: str, content: str, option: str) -> dict[str, Any]:
+    """The storage, usable for this content on this node; BadInput naming the option and what is there otherwise."""
+    seen = storages(world, node)
+    row = seen.get(storage)
+    fitting = ", ".join(sorted(name for name, other in seen.items() if _holds(other, content))) or "none"
+    if row is None:
+        raise BadInput(
+            f"{option}: storage '{storage}' does not exist on node {node}, or {world.identity} may not see it; visible"
+            f" there for {content}: {fitting}. Nothing was sent"
+        )
+    if not _holds(row, content):
+        raise BadInput(
+            f"{option}: storage '{storage}' holds {row.get('content')}, not {content}; these do: {fitting}. Nothing was"
+            " sent"
+        )
+    if str(row.get("enabled", 1)) == "0" or str(row.get("active", 1)) == "0":
+        raise BadInput(f"{option}: storage '{storage}' is disabled or offline on node {node}. Nothing was sent")
+    return row
+
+
+def _holds(row: dict[str, Any], content: str) -> bool:
+    return content in str(row.get("content", "")).split(",")

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The read-only view that planners get: each GET once, and in check mode the run's planned effects laid over it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ._codec import to_wire
+from ._errors import NotFound
+from ._memory import Memory
+from ._plan import Effect
+
+
+def address(path: str, params: Mapping[str, Any] | None = None) -> str:
+    """The name of a read: its path and its parameters in order."""
+    query = "&".join(f"{key}={value}" for key, value in sorted(to_wire(params or {}).items()))
+    return f"{path}?{query}" if query else path
+
+
+class World:
+    """Reads, and nothing else. In check mode, what the run has planned so far is laid over the live reads."""
+
+    def __init__(
+        self, read: Callable[..., Any], memory: Memory, check: bool, identity: str = "", is_root: bool = False
+    ) -> None:
+        self._read, self._memory, self._check = read, memory, check
+        self._seen: dict[str, Any] = {}
+        self.identity, self.is_root = identity, is_root
+
+    def get(self, path: str, **params: Any) -> Any:
+        """The data at `path`. Raises NotFound, PermissionDenied and the other errors of the engine."""
+        name = address(path, params)
+        effects = self._memory.effects.get(name, []) if self._check else []
+        start = max((i for i, effect in enumerate(effects) if effect.do in ("set", "gone")), default=None)
+        if start is not None:
+            data: Any = None if effects[start].do == "gone" else copy.deepcopy(effects[start].value)
+            exists, effects = effects[start].do == "set", effects[start + 1 :]
+        else:
+            data, exists = self._live(name, path, params, effects)
+        for effect in effects:
+            data = apply_effect(data, effect)
+            exists = True
+        if not exists:
+            raise NotFound(f"{path} does not exist (a task before this one removes it)")
+        return data
+
+    def find(self, path: str, **params: Any) -> Any | None:
+        """The data at `path`, or None where the object does not exist. Every other refusal is still raised."""
+        try:
+            return self.get(path, **params)
+        except NotFound:
+            return None
+
+    def made_here(self, target: str) -> bool:
+        """Did this run make or change the object?"""
+        return target in self._memory.bound
+
+    def count_symbols(self, prefix: str) -> int:
+        """How many values this run has allocated whose symbol begins with `prefix`."""
+        return sum(symbol.startswith(prefix) for symbol in self._memory.symbols.values()) + sum(
+            effect.do == "add" and str(effect.value.get("volid", "")).startswith(prefix)
+            for group in (self._memory.effects.values() if self._check else ())
+            for effect in group
+            if isinstance(effect.value, dict)
+        )
+
+    def permissions(self) -> Mapping[str, Any] | None:
+        """The credential's effective permissions, read once per run; None where they cannot be read."""
+        if self.is_root:
+            return None
+        known = self._memory.permissions.get(self.identity)
+        if known is None:
+            known = self._read("/access/permissions") or {}
+            self._memory.add({"permissions": {self.identity: known}})
+        return known
+
+    def _live(self, name: str, path: str, params: Mapping[str, Any], effects: list[Effect]) -> tuple[Any, bool]:
+        if name not in self._seen:
+            try:
+                self._seen[name] = self._read(path, **params)
+            except NotFound:
+                if not effects:
+                    raise
+                self._seen[name] = None
+        data = copy.deepcopy(self._seen[name]) if effects else self._seen[name]
+        return data, True
+
+
+def apply_effect(data: Any, effect: Effect) -> Any:
+    """`data` as it reads once the effect has happened."""
+    if effect.do == "merge":
+        merged = {**(data or {}), **effect.value}
+        return {key: value for key, value in merged.items() if value is not None}
+    if effect.do == "add":
+        return [*(data or []), copy.deepcopy(effect.value)]
+    if effect.do == "drop":
+        return [item for item in data or [] if item.get(effect.by) != effect.value]
+    raise ValueError(f"'{effect.do}' is not an effect")

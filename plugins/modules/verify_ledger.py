@@ -1,0 +1,173 @@
+#!/usr/bin/python
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Documentation of verify_ledger; plugins/action/verify_ledger.py does the work, on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: verify_ledger
+short_description: Verify the ledger of the changes that this collection made
+version_added: "0.1.0"
+author: steward.proxmox contributors
+description:
+  - Reads a ledger as the callback P(steward.proxmox.ledger#callback) writes it and tells whether it is intact,
+    tampered with (which file, which record, and why), or incomplete (a run that was not closed,
+    or a change that was begun and whose outcome nobody recorded).
+  - Fails if the ledger is not intact.
+  - Whoever can write the ledger can compute a whole chain anew. Only O(expected_head) tells then.
+  - The run that this task belongs to may be open still.
+options:
+  path:
+    description:
+      - The directory of a ledger, or the file of one run, on the controller.
+      - By default the directory that the callback is configured to use.
+    type: path
+  expected_head:
+    description:
+      - The head that a job printed, with or without V(sha256:). Some run found here must end with it.
+      - Or a dictionary of run ids and the heads that they must end with. A run that is missing counts as tampering.
+    type: raw
+  allow_incomplete:
+    description: Do not fail if the only thing to find fault with is that the ledger is incomplete.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - steward.proxmox.attributes.action_group
+attributes:
+  check_mode:
+    description: Verifies in check mode, too.
+    support: full
+  diff_mode:
+    description: Returns what changed.
+    support: N/A
+    details: This module changes nothing.
+  idempotent:
+    description: A second run with the same options changes nothing.
+    support: full
+    details: This module changes nothing.
+  async:
+    description: Can be run with C(async).
+    support: none
+    details: It runs on the controller, in the process of the play.
+seealso:
+  - plugin: steward.proxmox.ledger
+    plugin_type: callback
+"""
+
+EXAMPLES = r"""
+- name: Nobody touched the ledger
+  steward.proxmox.verify_ledger:
+
+- name: The job of yesterday is still what it was when it printed its head
+  steward.proxmox.verify_ledger:
+    path: /var/lib/steward/ledger
+    expected_head:
+      4f1c0e6f3f0b4a0e9d0f5b1a2c3d4e5f: sha256:9b74c9897bac770ffc029102a200c5de7d1f3a3b6a6b5f3c8f0a4b2e6d1c7e5a
+
+- name: A run that still goes on, or was cancelled, is no failure here
+  steward.proxmox.verify_ledger:
+    allow_incomplete: true
+"""
+
+RETURN = r"""
+verdict:
+  description: The worst that was found.
+  type: str
+  returned: always
+  choices: [intact, tampered, incomplete, unverifiable]
+exit_status:
+  description: The verdict as the number that the verifier on the command line exits with (0, 1, 2, 3).
+  type: int
+  returned: always
+path:
+  description: What was verified.
+  type: str
+  returned: always
+runs:
+  description: How many runs were read.
+  type: int
+  returned: always
+records:
+  description: How many records were found good.
+  type: int
+  returned: always
+heads:
+  description: The last good hash of each run, by the id of the run.
+  type: dict
+  returned: always
+problems:
+  description: What is wrong.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    file:
+      description: The run's file.
+      type: str
+    record:
+      description: The number of the record, which is the number of its line.
+      type: int
+    verdict:
+      description: What this problem alone makes of the ledger.
+      type: str
+    reason:
+      description: Why.
+      type: str
+dangling:
+  description: Changes with an unknown outcome. Compare them with the task log of Proxmox.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    file:
+      description: The run's file.
+      type: str
+    record:
+      description: The record that announced the change.
+      type: int
+    run_id:
+      description: The run.
+      type: str
+    op_id:
+      description: The change.
+      type: str
+    host:
+      description: The host of the task.
+      type: str
+    target:
+      description: What the change was about to touch.
+      type: str
+    summary:
+      description: The plan in one line.
+      type: str
+    reason:
+      description: Why its outcome is unknown.
+      type: str
+summary:
+  description: The report in lines for people.
+  type: list
+  elements: str
+  returned: always
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "path": {"type": "path"},
+    "expected_head": {"type": "raw"},
+    "allow_incomplete": {"type": "bool", "default": False},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module.fail_json(msg="verify_ledger runs on the controller, by its action plugin, which was not found")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who runs what: the facts that open a run. Only named variables are read, never all of a play's variables."""
+
+import os
+import platform
+import pwd
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.parsing.dataloader import DataLoader
+from ansible.release import __version__ as ansible_version
+
+COLLECTION = Path(__file__).parents[3]
+
+# AWX sets these itself, after a template's and a launcher's own variables, so they cannot be forged there.
+AWX_VARIABLES = (
+    "job_id",
+    "job_launch_type",
+    "job_template_id",
+    "job_template_name",
+    "user_id",
+    "user_name",
+    "workflow_job_id",
+    "workflow_job_name",
+    "schedule_id",
+    "schedule_name",
+    "inventory_id",
+    "inventory_name",
+    "project_revision",
+    "project_scm_branch",
+    "execution_node",
+)
+
+
+def actor(extra_vars: Mapping[str, Any]) -> dict[str, Any]:
+    """Who is responsible, and how we know: ``source`` tells AWX, the environment and the system's user apart."""
+    try:
+        login = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # an execution environment runs under a number without a name
+        login = str(os.getuid())
+    found: dict[str, Any] = {"source": "os", "user": login, "uid": os.getuid()}
+    if named := os.environ.get("STEWARD_ACTOR"):
+        found |= {"source": "env", "user": named}
+    if "AWX_PRIVATE_DATA_DIR" in os.environ and "JOB_ID" in os.environ:
+        awx = {f"awx_{name}": extra_vars[f"awx_{name}"] for name in AWX_VARIABLES if f"awx_{name}" in extra_vars}
+        host = {"awx_host": os.environ["AWX_HOST"]} if "AWX_HOST" in os.environ else {}
+        # a scheduled job has no user
+        found |= {"source": "awx", "user": awx.get("awx_user_name")} | awx | host
+    return found
+
+
+def machine() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "pid": os.getpid()}
+
+
+def versions() -> dict[str, str]:
+    return {"collection": _collection_version(), "ansible": ansible_version, "python": platform.python_version()}
+
+
+def _collection_version() -> str:
+    """From the manifest of an installed collection, or from galaxy.yml in a checkout."""
+    manifest, source = COLLECTION / "MANIFEST.json", COLLECTION / "galaxy.yml"
+    if manifest.exists():
+        return str(DataLoader().load_from_file(str(manifest))["collection_info"]["version"])
+    if source.exists():
+        return str(DataLoader().load_from_file(str(source))["version"])
+    return "unknown"

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The private directory of one run, shared by its forks and hosts: the run's memory and the plans that were shown.
+
+Its name is fixed when this file is imported, before the first fork: ansible loads action plugins in the parent.
+It is made when first needed, 0700, and removed when the parent ends; what a killed run left, a later one removes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from ansible_collections.steward.proxmox.plugins.module_utils._memory import Memory
+
+_PREFIX = f"steward-proxmox-{os.getuid()}-"
+_PARENT = os.getpid()
+_DIRECTORY = Path(tempfile.gettempdir()) / f"{_PREFIX}{_PARENT}-{secrets.token_hex(8)}"
+
+
+def load_memory() -> Memory:
+    """What the run knows by now."""
+    return Memory.of(list(_entries("memory")))
+
+
+def store_memory(memory: Memory) -> None:
+    """Keep what this task added to the run's memory."""
+    for entry in memory.entries:
+        _append("memory", entry)
+    memory.entries.clear()
+
+
+def add_plan(record: Mapping[str, Any]) -> None:
+    """Keep a plan for the plan callback; it gets to see those that no_log hides from results too."""
+    _append("plans", record)
+
+
+def plans() -> list[dict[str, Any]]:
+    """The plans of this run, in the order in which they were made."""
+    return list(_entries("plans"))
+
+
+def _append(name: str, entry: Mapping[str, Any]) -> None:
+    with _locked(name, "a") as stream:
+        stream.write(json.dumps(entry, default=str) + "\n")
+
+
+def _entries(name: str) -> Iterator[dict[str, Any]]:
+    if (_DIRECTORY / name).exists():
+        with _locked(name, "r") as stream:
+            yield from map(json.loads, stream)
+
+
+@contextmanager
+def _locked(name: str, mode: str) -> Iterator[IO[str]]:
+    # opened anew each time: a lock on a descriptor that was inherited through fork locks nobody out
+    _make()
+    with open(_DIRECTORY / name, mode, encoding="utf-8", opener=_private) as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX if mode == "a" else fcntl.LOCK_SH)
+        yield stream
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _make() -> None:
+    try:
+        _DIRECTORY.mkdir(mode=0o700)
+    except FileExistsError:
+        return
+    for other in _DIRECTORY.parent.glob(f"{_PREFIX}*"):
+        owner = other.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(other, ignore_errors=True)
+
+
+@atexit.register
+def _remove() -> None:
+    if os.getpid() == _PARENT:
+        shutil.rmtree(_DIRECTORY, ignore_errors=True)

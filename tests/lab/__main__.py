@@ -1,0 +1,172 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lab's command line: python -m tests.lab start|stop|status|run --dir DIR."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .server import Lab, write_json
+
+ROOT = Path(__file__).resolve().parents[2]
+PCT = Path(__file__).resolve().parent / "bin" / "pct"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serves in the foreground until SIGTERM or SIGINT."""
+    directory = prepare(options.dir)
+    seed = yaml.safe_load(options.seed.read_text(encoding="utf-8")) if options.seed else None
+    lab = Lab(seed, options.task_seconds, directory=directory, port=options.port)
+    pct = write_pct(directory)
+    (directory / "lab.env").write_text(environment(lab), encoding="utf-8")
+    (directory / "lab.env").chmod(0o600)
+    write_json(directory / "lab.json", lab.description(os.getpid(), pct))
+    try:
+        lab.run()
+    finally:
+        (directory / "lab.json").unlink(missing_ok=True)
+    return 0
+
+
+def prepare(directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory.resolve()
+
+
+def write_pct(directory: Path) -> Path:
+    """A `pct` that needs no environment."""
+    target = directory / "bin" / "pct"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(
+        "#!/bin/sh\n"
+        f"STEWARD_LAB_DIR={shlex.quote(str(directory))} exec {shlex.quote(sys.executable)} {shlex.quote(str(PCT))} \"$@\"\n",
+        encoding="utf-8",
+    )
+    target.chmod(0o755)
+    return target
+
+
+def environment(lab: Lab) -> str:
+    """What a shell sources to work with the lab as its administrator."""
+    admin = lab.credentials["admin"]
+    values = {
+        "PROXMOX_HOST": lab.host, "PROXMOX_PORT": str(lab.port), "PROXMOX_USER": admin["api_user"],
+        "PROXMOX_TOKEN_ID": admin["api_token_id"], "PROXMOX_TOKEN_SECRET": admin["api_token_secret"],
+        "PROXMOX_CA_PATH": lab.ca_path,
+    }
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def start(options: argparse.Namespace) -> int:
+    """Starts a lab in the background and returns when it answers."""
+    directory = prepare(options.dir)
+    if running_pid(directory):
+        print(f"a lab already runs in {directory}", file=sys.stderr)
+        return 1
+    (directory / "lab.json").unlink(missing_ok=True)
+    command = [sys.executable, "-m", "tests.lab", "run", "--dir", str(directory), "--port", str(options.port),
+               "--task-seconds", str(options.task_seconds)]
+    if options.seed:
+        command += ["--seed", str(options.seed.resolve())]
+    with (directory / "lab.out").open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and process.poll() is None:
+        if answers(directory):
+            print(directory / "lab.json")
+            return 0
+        time.sleep(0.02)
+    print(f"the lab did not start, see {directory / 'lab.out'}", file=sys.stderr)
+    process.kill()
+    return 1
+
+
+def description(directory: Path) -> dict[str, Any] | None:
+    file = directory / "lab.json"
+    if not file.is_file():
+        return None
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def answers(directory: Path) -> bool:
+    import socket
+
+    found = description(directory)
+    if not found:
+        return False
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((found["host"], found["port"])) == 0
+
+
+def running_pid(directory: Path) -> int | None:
+    """The lab's process, if it is still this lab's: a pid may have been given to somebody else."""
+    found = description(directory)
+    if not found:
+        return None
+    command = Path(f"/proc/{found['pid']}/cmdline")
+    try:
+        words = command.read_bytes().split(b"\0") if command.parent.parent.joinpath("self").exists() else [b"tests.lab"]
+    except OSError:
+        return None
+    return int(found["pid"]) if b"tests.lab" in words else None
+
+
+def stop(options: argparse.Namespace) -> int:
+    """Ends this directory's lab, and no other process."""
+    directory = options.dir.resolve()
+    pid = running_pid(directory)
+    if pid is None:
+        print("no lab runs here")
+        return 0
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 5
+    while running_pid(directory) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if running_pid(directory):
+        os.kill(pid, signal.SIGKILL)
+    (directory / "lab.json").unlink(missing_ok=True)
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    pid = running_pid(options.dir.resolve())
+    found = description(options.dir.resolve())
+    if not pid or not found:
+        print("stopped")
+        return 3
+    print(f"running: pid {pid}, https://{found['host']}:{found['port']}")
+    return 0
+
+
+COMMANDS = {"run": run, "start": start, "stop": stop, "status": status}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.lab", description=__doc__)
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("--dir", type=Path, required=True, help="where the lab keeps its files")
+    parser.add_argument("--seed", type=Path, help="a YAML file that is laid over the lab's own seed")
+    parser.add_argument("--port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--task-seconds", type=float, default=0.05, help="how long each task takes")
+    options = parser.parse_args()
+    return COMMANDS[options.command](options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

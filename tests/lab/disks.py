@@ -1,0 +1,176 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Volumes of guests: names, sizes, and what each type of storage can do."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .call import Call
+from .errors import BadParameter, Died
+from .state import Guest, State, Volume
+from .tasks import Task
+
+GIB = 1 << 30
+# What is asked for as STORAGE:GIGABYTES is a new disk.
+NEW_DISK = re.compile(r"([^:\s]+):(\d+(?:\.\d+)?)")
+SIZE = re.compile(r"(\+?)(\d+(?:\.\d+)?)([KMGT]?)")
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """How a type of storage names its volumes, and whether it can make snapshots of them."""
+
+    files: bool  # VMID/vm-VMID-disk-N.FORMAT, else a bare name
+    ct_format: str = "raw"
+    vm_formats: tuple[str, ...] = ("raw",)
+    snapshots: bool = False
+
+
+BACKENDS = {
+    "dir": Backend(files=True, vm_formats=("raw", "qcow2", "vmdk")),
+    "nfs": Backend(files=True, vm_formats=("raw", "qcow2", "vmdk")),
+    "cifs": Backend(files=True, vm_formats=("raw", "qcow2", "vmdk")),
+    "btrfs": Backend(files=True, snapshots=True),
+    "zfspool": Backend(files=False, ct_format="subvol", snapshots=True),
+    "lvmthin": Backend(files=False, snapshots=True),
+    "lvm": Backend(files=False),
+    "rbd": Backend(files=False, snapshots=True),
+}
+
+
+def backend(state: State, storage: str) -> Backend:
+    return BACKENDS.get(section(state, storage)["type"], BACKENDS["dir"])
+
+
+def section(state: State, storage: str) -> dict[str, Any]:
+    if storage not in state.storages:
+        raise Died(f"storage '{storage}' does not exist")
+    return state.storages[storage]
+
+
+def check_storage(state: State, node: str, storage: str) -> dict[str, Any]:
+    """The storage's section, if the storage can be used on the node."""
+    found = section(state, storage)
+    if found.get("disable"):
+        raise Died(f"storage '{storage}' is disabled")
+    nodes = str(found.get("nodes", node)).split(",")
+    if node not in nodes:
+        raise Died(f"storage '{storage}' is not available on node '{node}'")
+    if storage in state.storages_offline:
+        raise Died(f"storage '{storage}' is not online")
+    return found
+
+
+def contents(found: dict[str, Any]) -> list[str]:
+    return str(found.get("content", "")).split(",")
+
+
+def check_content(state: State, node: str, storage: str, content: str) -> None:
+    if content not in contents(check_storage(state, node, storage)):
+        what = {"rootdir": "container directories", "images": "vm images"}[content]
+        raise BadParameter(storage=f"storage '{storage}' does not support {what}")
+
+
+def show_size(size: int) -> str:
+    """1073741824 is 1G: the largest unit that leaves no rest."""
+    for unit in "TGMK":
+        if size and size % UNITS[unit] == 0:
+            return f"{size // UNITS[unit]}{unit}"
+    return str(size)
+
+
+def read_size(text: str) -> tuple[bool, int]:
+    """A size and whether it is to be added."""
+    match = SIZE.fullmatch(text)
+    if not match:
+        raise Died(f"unable to parse size '{text}'")
+    return bool(match[1]), int(float(match[2]) * UNITS[match[3]])
+
+
+def path_of(state: State, volume: Volume) -> str:
+    """Where the volume is on its node."""
+    found = section(state, volume.storage)
+    if not backend(state, volume.storage).files:
+        return f"/dev/zvol/{found.get('pool', volume.storage)}/{volume.name}"
+    folder, _, name = volume.name.rpartition("/")
+    places = {"backup": "dump", "vztmpl": "template/cache", "iso": "template/iso", "snippets": "snippets",
+              "import": "import"}
+    place = places.get(volume.content, f"images/{folder}")
+    return f"{found['path']}/{place}/{name}"
+
+
+def new_name(state: State, storage: str, vmid: int, kind: str, form: str, stem: str = "vm") -> str:
+    """The first free name of a disk; the number counts whatever the format is."""
+    taken = {
+        int(match[1])
+        for volume in state.volumes.values()
+        if volume.storage == storage and (match := re.search(rf"-{vmid}-disk-(\d+)(\.\w+)?$", volume.name))
+    }
+    number = next(n for n in range(len(taken) + 1) if n not in taken)
+    if backend(state, storage).files:
+        return f"{vmid}/{stem}-{vmid}-disk-{number}.{form}"
+    stem = {"subvol": {"vm": "subvol", "base": "basevol"}.get(stem, stem)}.get(form, stem)
+    return f"{stem}-{vmid}-disk-{number}"
+
+
+def allocate(  # noqa: PLR0913
+    state: State, node: str, storage: str, guest_kind: str, vmid: int, size: int, form: str | None = None
+) -> Volume:
+    kind = backend(state, storage)
+    form = (kind.ct_format if guest_kind == "lxc" else form or kind.vm_formats[0])
+    shared = section(state, storage).get("shared")
+    return state.add(Volume(
+        f"{storage}:{new_name(state, storage, vmid, guest_kind, form)}", None if shared else node,
+        "rootdir" if guest_kind == "lxc" else "images", form, size, int(time.time()), vmid=vmid,
+    ))
+
+
+def log_new_filesystem(task: Task, state: State, volume: Volume) -> None:
+    """What making a container's disk writes to the log."""
+    if section(state, volume.storage)["type"] != "btrfs" and volume.format == "raw":
+        task.log(f"Formatting '{path_of(state, volume)}', fmt=raw size={volume.size} preallocation=off")
+    if volume.format == "raw":
+        task.log(
+            f"Creating filesystem with {volume.size >> 12} 4k blocks and {volume.size >> 14} inodes",
+            f"Filesystem UUID: {state.uuid()}", "Superblock backups stored on blocks: ", "\t32768, 98304, 163840, 229376")
+
+
+def used_by(guest: Guest) -> Iterator[tuple[str, str]]:
+    """The options of a guest that name volumes, with their volid."""
+    pattern = r"rootfs|mp\d+|unused\d+" if guest.kind == "lxc" else r"(ide|sata|scsi|virtio|unused|efidisk|tpmstate)\d+"
+    for key, value in sorted(guest.config.items()):
+        if re.fullmatch(pattern, key):
+            volid = str(value).split(",", 1)[0].removeprefix("volume=").removeprefix("file=")
+            if re.fullmatch(r"[^:/\s]+:.+", volid) and not NEW_DISK.fullmatch(volid):
+                yield key, volid
+
+
+def volumes_of(state: State, guest: Guest, *, unused: bool = True) -> list[tuple[str, Volume]]:
+    found = []
+    for key, volid in used_by(guest):
+        volume = state.volume(guest.node, volid)
+        if volume and volume.vmid == guest.vmid and (unused or not key.startswith("unused")):
+            found.append((key, volume))
+    return found
+
+
+def in_use_by_clones(state: State, volume: Volume) -> bool:
+    return any(other.parent == volume.volid and other is not volume for other in state.volumes.values())
+
+
+def add_unused(guest: Guest, volid: str) -> str:
+    key = next(f"unused{n}" for n in range(256) if f"unused{n}" not in guest.config)
+    guest.config[key] = volid
+    return key
+
+
+def need_space(call: Call, storage: str) -> None:
+    call.need(f"/storage/{storage}", "Datastore.AllocateSpace")

@@ -1,0 +1,361 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where containers come from: templates, backups, other containers; and how they become templates."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+from . import disks, guests, lxc, lxc_config
+from .call import Call, serves
+from .errors import Died, Forbidden
+from .schema import lookup
+from .state import Config, Guest, State, Volume
+from .tasks import Steps, Task
+
+BASE = "/nodes/{node}/lxc"
+NOT_CONFIG = ("ostemplate", "restore", "force", "unique", "storage", "password", "ssh-public-keys", "pool", "start",
+              "bwlimit", "ignore-unpack-errors", "ha-managed", "lock")
+DEFAULTS: Config = {"arch": "amd64", "memory": 512, "swap": 512}
+
+
+@serves("POST", BASE)
+def create(call: Call) -> str:
+    params = call.params
+    restore, vmid = bool(params.get("restore")), call.vmid
+    old = call.state.guests.get(vmid)
+    overwrite = bool(restore and params.get("force") and old and old.kind == "lxc" and old.node == call.node)
+    _check_rights(call, restore=restore, overwrite=overwrite)
+    if not call.state.quorate:
+        raise Died("cluster not ready - no quorum?")
+    if overwrite and old:
+        _check_overwrite(old)
+    else:
+        guests.check_unused(call.state, vmid)
+    options = call.options(*NOT_CONFIG)
+    mounts = {key: value for key, value in options.items() if re.fullmatch(r"rootfs|mp\d+", key)}
+    if not restore and options.get("unprivileged") == 0:
+        call.need("/", "Sys.Modify")
+    lxc_config.check_rights(call, None, options, [], vmid)
+    storage = params.get("storage", "local")
+    if mounts and "rootfs" not in mounts:
+        raise Died("mount points configured, but 'rootfs' not set - aborting")
+    for target in _targets(storage, mounts):
+        disks.check_content(call.state, call.node, target, "rootdir")
+        disks.need_space(call, target)
+    _check_source(call, params["ostemplate"])
+    work = _restorer(call, options, mounts, storage) if restore else _creator(call, options, mounts, storage)
+    return call.task("vzrestore" if restore else "vzcreate", vmid, work, guest=vmid)
+
+
+def _check_rights(call: Call, *, restore: bool, overwrite: bool) -> None:
+    pool = call.params.get("pool")
+    if pool and pool not in call.state.pools:
+        raise Died(f"pool '{pool}' does not exist")
+    allowed = (
+        call.may(f"/vms/{call.vmid}", "VM.Allocate")
+        or (pool and call.may(f"/pool/{pool}", "VM.Allocate"))
+        or (restore and overwrite and call.may(f"/vms/{call.vmid}", "VM.Backup"))
+    )
+    if not allowed:
+        raise Forbidden()
+
+
+def _check_overwrite(old: Guest) -> None:
+    guests.check_lock(old)
+    if old.config.get("protection"):
+        raise Died(f"unable to restore CT {old.vmid} - protection mode enabled")
+    if old.running:
+        raise Died("can't overwrite running container")
+
+
+def _check_source(call: Call, volid: str) -> None:
+    storage = volid.split(":", 1)[0]
+    disks.check_storage(call.state, call.node, storage)
+    if not call.may(f"/storage/{storage}", "Datastore.AllocateSpace", "Datastore.Audit", some=True):
+        raise Forbidden(f"/storage/{storage}, Datastore.AllocateSpace")
+
+
+def _targets(storage: str, mounts: Config) -> list[str]:
+    """The storages that new disks are asked on."""
+    if not mounts:
+        return [storage]
+    found = []
+    for key, value in mounts.items():
+        volume = lxc_config.values_of(key, _sized(storage, str(value))).get("volume", "")
+        if volume.startswith("/"):
+            continue
+        if ":" not in volume:
+            raise Died(f"unable to parse volume ID '{volume}'")
+        found.append(volume.split(":", 1)[0])
+    return found
+
+
+def _sized(storage: str, value: str) -> str:
+    """A bare number is a size on the default storage."""
+    return f"{storage}:{value}" if re.match(r"\d+(\.\d+)?(,|$)", value) else value
+
+
+def _blank(call: Call, old: Guest | None) -> Guest:
+    """The guest while it is made: nothing but its lock."""
+    guest = old or Guest(call.vmid, "lxc", call.node)
+    if old is None:
+        guest.config = {"lock": "create"}
+    else:
+        guest.config["lock"] = "create"
+    call.state.guests[guest.vmid] = guest
+    return guest
+
+
+def _disks(call: Call, task: Task, guest: Guest, mounts: Config, made: list[Volume]) -> Config:
+    """Makes the disks that are asked for; returns the options that name them."""
+    found = {}
+    for key, value in sorted(mounts.items(), reverse=True):
+        before = set(call.state.volumes)
+        found[key] = lxc_config.new_disk(call.state, guest, key, str(value))
+        for place in set(call.state.volumes) - before:
+            made.append(call.state.volumes[place])
+            disks.log_new_filesystem(task, call.state, made[-1])
+    return found
+
+
+def _normal(call: Call, guest: Guest, options: Config) -> Config:
+    return {
+        key: lxc_config.normalise(call.state, guest, key, value, allocate=False)
+        for key, value in options.items()
+        if not re.fullmatch(r"rootfs|mp\d+|unused\d+", key)
+    }
+
+
+def _finish(call: Call, guest: Guest, task: Task) -> None:
+    pool = call.params.get("pool")
+    if pool:
+        call.state.pools[pool].setdefault("vms", []).append(guest.vmid)
+    if call.params.get("start"):
+        lxc.power_on(call.state, guest, task)
+
+
+def _creator(call: Call, options: Config, mounts: Config, storage: str) -> Any:
+    state, template = call.state, call.params["ostemplate"]
+    mounts = {key: _sized(storage, str(value)) for key, value in (mounts or {"rootfs": f"{storage}:4"}).items()}
+
+    def work(task: Task) -> Steps:
+        guests.check_unused(state, call.vmid)
+        guest, made = _blank(call, None), list[Volume]()
+        try:
+            places = _disks(call, task, guest, mounts, made)
+            source = state.volume(call.node, template)
+            if source is None:
+                task.log(f"volume '{template}' does not exist")
+                raise Died(f"volume '{template}' does not exist")
+            task.log(f"extracting archive '{disks.path_of(state, source)}'")
+            yield
+            task.log("Total bytes read: 2078720 (2.0MiB, 99MiB/s)", "Detected container architecture: amd64")
+            config = DEFAULTS | {"hostname": f"CT{guest.vmid}", "ostype": ostype(template)}
+            config |= _normal(call, guest, options) | places
+            if options.get("unprivileged", 1):
+                config["unprivileged"] = 1
+            else:
+                config.pop("unprivileged", None)
+            guest.config = config
+            _finish(call, guest, task)
+        except Died as error:
+            _undo(state, guest, made)
+            raise Died(f"unable to create CT {call.vmid} - {error}") from error
+
+    return work
+
+
+def _undo(state: State, guest: Guest, made: list[Volume]) -> None:
+    for volume in made:
+        state.remove(volume)
+    state.guests.pop(guest.vmid, None)
+
+
+def ostype(template: str) -> str:
+    known = (lookup(guests.config_schema("lxc"), "ostype") or {})["enum"]
+    return next((name for name in known if name in template), "unmanaged")
+
+
+def _restorer(call: Call, options: Config, mounts: Config, storage: str) -> Any:
+    state, volid = call.state, call.params["ostemplate"]
+
+    def work(task: Task) -> Steps:
+        old = state.guests.get(call.vmid)
+        task.log(f"recovering backed-up configuration from '{volid}'")
+        backup = state.volume(call.node, volid)
+        if backup is None:
+            raise Died(f"unable to restore CT {call.vmid} - volume '{volid}' does not exist")
+        if backup.archive is None or backup.archive.kind != "lxc":
+            raise Died(f"unable to restore CT {call.vmid} - no container configuration found in archive")
+        saved = copy.deepcopy(backup.archive.config)
+        old_disks = [volume for _, volume in disks.volumes_of(state, old)] if old else []
+        before = copy.deepcopy(old.config) if old else None
+        guest, made = _blank(call, old), list[Volume]()
+        try:
+            wanted = {k: _sized(storage, str(v)) for k, v in mounts.items()} or _same_disks(saved, storage)
+            places = _disks(call, task, guest, wanted, made)
+            task.log(f"restoring '{volid}' now..", f"extracting archive '{disks.path_of(state, backup)}'")
+            yield
+            task.log("Total bytes read: 2170880 (2.1MiB, 119MiB/s)", "merging backed-up and given configuration..")
+            for volume in old_disks:
+                state.remove(volume)
+            guest.config = _merged(call, guest, saved, options) | places
+            guest.snapshots, guest.pending, guest.deletes = {}, {}, set()
+            _finish(call, guest, task)
+        except Died as error:
+            _undo(state, guest, made)
+            if old and before is not None:
+                old.config = {key: value for key, value in before.items() if key != "lock"}
+                state.guests[old.vmid] = old
+            raise Died(f"unable to restore CT {call.vmid} - {error}") from error
+
+    return work
+
+
+def _same_disks(saved: Config, storage: str) -> Config:
+    """The disks of the backup, with their sizes, on the storage of the restore; bind mounts stay."""
+    found = {}
+    for key, value in saved.items():
+        if re.fullmatch(r"rootfs|mp\d+", key):
+            values = lxc_config.values_of(key, str(value))
+            if not values["volume"].startswith("/"):
+                size = disks.read_size(values.get("size", "4G"))[1] / disks.GIB
+                value = guests.rewrite("lxc", key, {"volume": f"{storage}:{size:g}", "size": None}, str(value))
+            found[key] = value
+    return found
+
+
+def _merged(call: Call, guest: Guest, saved: Config, options: Config) -> Config:
+    """The backup's options with those of the call laid over. Features stay, whoever restores."""
+    dropped = ("lock", "parent", "template", "digest")
+    config = {k: v for k, v in saved.items() if k not in dropped and not re.fullmatch(r"rootfs|mp\d+|unused\d+", k)}
+    if call.params.get("unique"):
+        for key in [key for key in config if re.fullmatch(r"net\d+", key)]:
+            config[key] = guests.rewrite("lxc", key, {"hwaddr": call.state.mac()}, str(config[key]))
+    config |= _normal(call, guest, options)
+    if config.get("unprivileged") == 0:
+        config.pop("unprivileged")
+    return DEFAULTS | {"hostname": f"CT{guest.vmid}"} | config
+
+
+# copies
+
+
+@serves("POST", BASE + "/{vmid}/clone")
+def clone(call: Call) -> str:
+    source = guests.of(call, "lxc")
+    newid, snapshot = int(call.params["newid"]), call.params.get("snapname")
+    target = call.params.get("target", call.node)
+    guests.check_lock_file(source)
+    guests.check_lock(source)
+    config = guests.snapshot_of(source, snapshot) if snapshot else source.config
+    full = bool(call.params.get("full", not source.template))
+    storage = call.params.get("storage")
+    guests.check_unused(call.state, newid)
+    if source.running and full and not snapshot:
+        raise Died("Cannot do full clones on a running container without snapshots")
+    if not full and not source.template:
+        raise Died("Linked clone feature is only available for templates")
+    for _, volume in disks.volumes_of(call.state, source, unused=False):
+        disks.check_content(call.state, call.node, storage or volume.storage, "rootdir")
+        disks.need_space(call, storage or volume.storage)
+
+    def work(task: Task) -> Steps:
+        guests.enter(task.log, source)
+        task.log(f"creating a clone of container {source.vmid} with ID {newid}")
+        made = Guest(newid, "lxc", call.node, {"lock": "create"})
+        call.state.guests[newid] = made
+        source.config["lock"] = "disk"
+        volumes: list[Volume] = []
+        try:
+            places = _copy_disks(call, task, source, made, storage, full, volumes)
+            yield
+        except Died:
+            _undo(call.state, made, volumes)
+            raise
+        finally:
+            source.config.pop("lock", None)
+        made.config = _cloned(call, config) | places
+        if target != call.node:
+            lxc.move_to(call.state, made, target)
+        pool = call.params.get("pool")
+        if pool in call.state.pools:
+            call.state.pools[pool].setdefault("vms", []).append(newid)
+
+    return call.task("vzclone", source.vmid, work, guest=source.vmid)
+
+
+def _copy_disks(  # noqa: PLR0913
+    call: Call, task: Task, source: Guest, made: Guest, storage: str | None, full: bool, volumes: list[Volume]
+) -> Config:
+    places = {}
+    for key, volume in disks.volumes_of(call.state, source, unused=False):
+        place = storage or volume.storage
+        what = "full" if full else "linked"
+        task.log(f"create {what} clone of mountpoint {key} ({volume.volid})")
+        copied = disks.allocate(call.state, made.node, place, "lxc", made.vmid, volume.size)
+        volumes.append(copied)
+        if full:
+            disks.log_new_filesystem(task, call.state, copied)
+            log_copy(task)
+        else:
+            call.state.remove(copied)
+            copied.parent, copied.volid = volume.volid, f"{place}:{_linked_name(call.state, volume, copied)}"
+            call.state.add(copied)
+        places[key] = guests.rewrite("lxc", key, {"volume": copied.volid}, str(source.config[key]))
+    return places
+
+
+def _linked_name(state: State, base: Volume, copied: Volume) -> str:
+    """A linked clone carries its base in its name, but not on btrfs."""
+    if disks.section(state, base.storage)["type"] == "btrfs":
+        return copied.name
+    return f"{base.name}/{copied.name}"
+
+
+def log_copy(task: Task) -> None:
+    """The statistics of rsync."""
+    task.log(
+        "", "Number of files: 88 (reg: 12, dir: 26, link: 50)", "Number of created files: 86 (reg: 12, dir: 24, link: 50)",
+        "Number of deleted files: 0", "Number of regular files transferred: 12", "Total file size: 1,892,134 bytes",
+        "Total transferred file size: 1,889,850 bytes", "Literal data: 1,889,850 bytes", "Matched data: 0 bytes",
+        "File list size: 0", "File list generation time: 0.001 seconds", "File list transfer time: 0.000 seconds",
+        "Total bytes sent: 1,896,520", "Total bytes received: 359", "",
+        "sent 1,896,520 bytes  received 359 bytes  3,793,758.00 bytes/sec",
+        "total size is 1,892,134  speedup is 1.00",
+    )
+
+
+def _cloned(call: Call, config: Config) -> Config:
+    dropped = ("lock", "template", *guests.SNAPSHOT_KEYS)
+    new = {k: v for k, v in config.items() if k not in dropped and not k.startswith("unused")}
+    for key in [key for key in new if re.fullmatch(r"net\d+", key)]:
+        new[key] = guests.rewrite("lxc", key, {"hwaddr": call.state.mac()}, str(new[key]))
+    for key in ("hostname", "description"):
+        if key in call.params:
+            new[key] = call.params[key]
+    return new
+
+
+@serves("POST", BASE + "/{vmid}/template")
+def template(call: Call) -> None:
+    guest = guests.of(call, "lxc")
+    guests.check_lock_file(guest)
+    guests.check_lock(guest)
+    if guest.template:
+        raise Died("you can't convert a template to a template")
+    if guest.running:
+        raise Died("you can't convert a CT to template if the CT is running")
+    if guest.snapshots:
+        raise Died("unable to create template, because CT contains snapshots")
+    for key, volume in disks.volumes_of(call.state, guest, unused=False):
+        call.state.remove(volume)
+        volume.volid = re.sub(r"([:/])(sub)?v(m|ol)-", lambda m: m[1] + ("basevol-" if m[2] else "base-"), volume.volid)
+        call.state.add(volume)
+        guest.config[key] = guests.rewrite("lxc", key, {"volume": volume.volid}, str(guest.config[key]))
+    guest.config["template"] = 1

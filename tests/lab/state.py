@@ -1,0 +1,184 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Everything that the lab knows: plain data, filled from a seed, changed by the handlers."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import random
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SEED = Path(__file__).with_name("seed.yml")
+ROOT = "root@pam"
+Config = dict[str, Any]
+
+
+@dataclass
+class Volume:
+    """A disk, a template, an image or a backup on a storage. `node` is None on a shared storage."""
+
+    volid: str
+    node: str | None
+    content: str
+    format: str
+    size: int
+    ctime: int
+    vmid: int | None = None
+    parent: str | None = None
+    notes: str = ""
+    protected: bool = False
+    archive: Guest | None = None  # what a backup would restore
+    snapshots: set[str] = field(default_factory=set)
+
+    @property
+    def storage(self) -> str:
+        return self.volid.split(":", 1)[0]
+
+    @property
+    def name(self) -> str:
+        return self.volid.split(":", 1)[1]
+
+
+@dataclass
+class Guest:
+    vmid: int
+    kind: str  # lxc or qemu
+    node: str
+    config: Config = field(default_factory=dict)
+    pending: Config = field(default_factory=dict)
+    deletes: set[str] = field(default_factory=set)
+    snapshots: dict[str, Config] = field(default_factory=dict)
+    started: float | None = None
+    paused: bool = False
+    pid: int = 0
+    files: dict[str, bytes] = field(default_factory=dict)  # what `pct push` brought into a container
+    busy_until: float = 0.0  # somebody holds the lock file of the configuration
+    lock_until: float = 0.0  # a lock that a fault set and that goes by itself
+    lock_name: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.started is not None
+
+    @property
+    def lock(self) -> str | None:
+        return self.lock_name if time.time() < self.lock_until else self.config.get("lock")
+
+    @property
+    def template(self) -> bool:
+        return bool(self.config.get("template"))
+
+    @property
+    def name(self) -> str:
+        if self.kind == "lxc":
+            return str(self.config.get("hostname", f"CT{self.vmid}"))
+        return str(self.config.get("name", f"VM {self.vmid}"))
+
+    @property
+    def file(self) -> str:
+        return f"nodes/{self.node}/{'lxc' if self.kind == 'lxc' else 'qemu-server'}/{self.vmid}.conf"
+
+
+class State:
+    """The cluster. `seed` is laid over the lab's own seed file, key by key."""
+
+    def __init__(self, seed: dict[str, Any] | None = None, file: Path = SEED) -> None:
+        data = merge(yaml.safe_load(file.read_text(encoding="utf-8")), seed or {})
+        self.seed = data
+        self.cluster: str | None = data.get("cluster")
+        self.local: str = next(iter(data["nodes"]))
+        self.nodes: dict[str, dict[str, Any]] = data["nodes"]
+        self.offline: set[str] = set()
+        self.quorate = True
+        self.storages: dict[str, dict[str, Any]] = data["storages"]
+        self.storages_offline: set[str] = set()
+        self.networks: dict[str, dict[str, dict[str, Any]]] = {n: dict(d["networks"]) for n, d in self.nodes.items()}
+        self.domains: dict[str, dict[str, Any]] = data["domains"]
+        self.users: dict[str, dict[str, Any]] = data["users"]
+        self.groups: dict[str, dict[str, Any]] = data.get("groups", {})
+        self.roles: dict[str, set[str]] = {name: set(privs) for name, privs in data.get("roles", {}).items()}
+        self.acl: list[dict[str, Any]] = [dict(entry) for entry in data["acl"]]
+        self.credentials: dict[str, dict[str, str]] = data["credentials"]
+        self.pools: dict[str, dict[str, Any]] = data.get("pools", {})
+        self.options: dict[str, Any] = data.get("options", {})
+        self.aliases: dict[str, dict[str, dict[str, str]]] = {}
+        self.backup_jobs: dict[str, dict[str, Any]] = {}
+        self.ha: dict[str, dict[str, Any]] = {}
+        self.replication: dict[str, dict[str, Any]] = {}
+        self.volumes: dict[tuple[str | None, str], Volume] = {}
+        self.guests: dict[int, Guest] = {}
+        self.commands: list[dict[str, Any]] = []  # what `pct exec` was asked to run
+        self._random = random.Random(20261120)
+        self._seed_volumes(data.get("volumes", []))
+        self._seed_guests(data.get("guests", {}))
+
+    def _seed_volumes(self, volumes: list[dict[str, Any]]) -> None:
+        for spec in volumes:
+            shared = self.storages[spec["volid"].split(":", 1)[0]].get("shared")
+            for node in [None] if shared else spec.get("nodes", list(self.nodes)):
+                self.add(Volume(
+                    spec["volid"], node, spec["content"], spec["format"], spec.get("size", 3 << 20),
+                    int(time.time()), vmid=spec.get("vmid")))
+
+    def _seed_guests(self, guests: dict[int, dict[str, Any]]) -> None:
+        for vmid, spec in guests.items():
+            guest = Guest(int(vmid), spec.get("kind", "lxc"), spec.get("node", self.local), dict(spec["config"]))
+            if spec.get("running"):
+                guest.started = time.time()
+            self.guests[guest.vmid] = guest
+            for volid, size in spec.get("disks", {}).items():
+                content = "rootdir" if guest.kind == "lxc" else "images"
+                shared = self.storages[volid.split(":", 1)[0]].get("shared")
+                self.add(Volume(volid, None if shared else guest.node, content, spec.get("format", "raw"),
+                                int(size), int(time.time()), vmid=guest.vmid))
+
+    def add(self, volume: Volume) -> Volume:
+        self.volumes[volume.node, volume.volid] = volume
+        return volume
+
+    def volume(self, node: str, volid: str) -> Volume | None:
+        return self.volumes.get((node, volid)) or self.volumes.get((None, volid))
+
+    def remove(self, volume: Volume) -> None:
+        self.volumes.pop((volume.node, volume.volid), None)
+
+    def mac(self) -> str:
+        """A new address; the prefix is Proxmox's own."""
+        prefix = self.options.get("mac_prefix", "BC:24:11")
+        return ":".join([prefix, *(f"{self._random.randrange(256):02X}" for _ in range(3))])
+
+    def uuid(self) -> str:
+        digits = f"{self._random.getrandbits(128):032x}"
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` laid over `base`: dicts by key, lists added, None removes."""
+    result = copy.deepcopy(base)
+    for key, value in over.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = merge(result[key], value)
+        elif isinstance(value, list) and isinstance(result.get(key), list):
+            result[key] = [*result[key], *copy.deepcopy(value)]
+        else:
+            result[key] = copy.deepcopy(value)
+    return result
+
+
+def digest(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def section_digest(sections: Any) -> str:
+    """The digest of a configuration file: any change of any section changes it."""
+    return digest(repr(sections) if sections else "")

@@ -1,0 +1,147 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The ledger of the current run, between the callback's process and the workers forked from it."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ansible import constants
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import actor, run, verify
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("STEWARD_LEDGER_REQUIRED", raising=False)
+    monkeypatch.setattr(constants, "CONFIG_FILE", None)
+    yield
+    run.require(False)
+    run.close()
+
+
+@pytest.fixture
+def opened(ledger: Path) -> run.RunLedger:
+    return run.open_run(str(ledger), actor={"user": "alice"})
+
+
+def in_worker(work: Callable[[], object]) -> None:
+    """Fork as Ansible does, and wait."""
+    child = os.fork()
+    if not child:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+
+def test_a_run_from_its_start_to_its_end(opened: run.RunLedger) -> None:
+    assert run.current() is opened
+    opened.plan(host="pve1", plan={"summary": "x"})
+    op_id = opened.intent(host="pve1", plan={"summary": "x"})
+    opened.outcome(op_id, status="failed", error="no", changed=False, upids=[])
+    opened.refused(host="pve1", reasons=["policy"])
+    closed = opened.close()
+    assert closed.counts == {"run_open": 1, "plan": 1, "intent": 1, "outcome_failed": 1, "refused": 1}
+    report = verify.verify(opened.path, closed.head)
+    assert (report.verdict, report.records) == ("intact", closed.records)
+
+
+def test_what_is_open_at_the_end_is_named(opened: run.RunLedger) -> None:
+    op_id = opened.intent(host="pve1", plan={"summary": "x"})
+    assert list(opened.close().pending) == [op_id]
+    report = verify.verify(opened.path)
+    assert (report.verdict, [change.op_id for change in report.dangling]) == ("incomplete", [op_id])
+
+
+def test_a_failure_in_a_worker_is_seen_by_all_and_stops_every_further_intent(opened: run.RunLedger) -> None:
+    Path(opened.path).rename(opened.path + ".gone")
+    in_worker(lambda: opened.intent(host="pve1"))
+    Path(opened.path + ".gone").rename(opened.path)
+    assert "No such file" in opened.broken
+    with pytest.raises(run.LedgerError, match="recording failed earlier"):
+        opened.intent(host="pve1")
+    opened.refused(host="pve1")
+    opened.close()
+    report = verify.verify(opened.path)
+    assert report.verdict == "incomplete"
+    assert "recording failed in this run: cannot write the ledger" in report.problems[0].reason
+
+
+def test_an_error_that_nobody_thought_of_breaks_the_ledger_too(
+    opened: run.RunLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def surprise(*_: object, **__: object) -> str:
+        raise MemoryError("surprise")
+
+    monkeypatch.setattr(opened._segment, "append", surprise)
+    with pytest.raises(run.LedgerError, match="surprise"):
+        opened.intent(host="pve1")
+    assert "surprise" in opened.broken
+
+
+def test_a_long_or_odd_reason_fits_the_alarm() -> None:
+    alarm = run.Alarm()
+    alarm.ring("é\udc80" * 10_000)
+    first = alarm.why
+    alarm.ring("later")
+    assert first.startswith("é?é?")
+    assert alarm.why == first
+
+
+def test_a_tampered_file_is_not_closed_as_if_it_were_good(opened: run.RunLedger) -> None:
+    path = Path(opened.path)
+    path.write_bytes(path.read_bytes().replace(b"alice", b"mally"))
+    assert opened.close().problem is not None
+    assert "record 1" in opened.broken
+    assert b"run_close" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("word", ["1", "true", "YES", "ture", "required"])
+def test_required_by_the_environment_unless_it_clearly_says_no(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    monkeypatch.setenv("STEWARD_LEDGER_REQUIRED", word)
+    assert run.required()
+
+
+@pytest.mark.parametrize("word", ["", "0", "False", "no", " off "])
+def test_not_required(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    monkeypatch.setenv("STEWARD_LEDGER_REQUIRED", word)
+    assert not run.required()
+
+
+def test_required_by_the_configuration_without_the_callback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    configuration = tmp_path / "ansible.cfg"
+    configuration.write_text("[defaults]\nforks = 5 ; 100%\n[steward_ledger]\nrequired = true ; evidence\n")
+    monkeypatch.setattr(constants, "CONFIG_FILE", str(configuration))
+    assert run.required()
+    configuration.write_text("[steward_ledger]\npath = /x\n")
+    assert not run.required()
+
+
+def test_required_by_the_callback() -> None:
+    run.require(True)
+    assert run.required()
+
+
+def test_the_actor_says_how_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    forged = {"awx_user_name": "root", "awx_job_id": 1, "secret": "x"}
+    for name in ("STEWARD_ACTOR", "AWX_PRIVATE_DATA_DIR", "JOB_ID", "AWX_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    assert actor.actor(forged)["source"] == "os"
+    assert "awx_job_id" not in actor.actor(forged)
+    monkeypatch.setenv("STEWARD_ACTOR", "ci")
+    assert (actor.actor({})["source"], actor.actor({})["user"]) == ("env", "ci")
+    monkeypatch.setenv("AWX_PRIVATE_DATA_DIR", "/runner")
+    monkeypatch.setenv("JOB_ID", "1")
+    monkeypatch.setenv("AWX_HOST", "https://awx.example.com")
+    assert actor.actor(forged) == {
+        "source": "awx",
+        "user": "root",
+        "uid": os.getuid(),
+        "awx_user_name": "root",
+        "awx_job_id": 1,
+        "awx_host": "https://awx.example.com",
+    }
