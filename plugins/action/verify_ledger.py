@@ -22,7 +22,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         self._task.args = {name: value for name, value in self._task.args.items() if name not in GROUP_DEFAULTS}
-        _, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)[1]
         path = options["path"] or configured_path()
         this_run = run.current()
         report = verify.verify(path, options["expected_head"], running={this_run.run_id} if this_run else ())

@@ -10,7 +10,7 @@ name: ledger
 type: aggregate
 short_description: Record every change of this collection as evidence that can be verified
 version_added: "0.1.0"
-author: steward.proxmox contributors
+author: steward.proxmox contributors (!UNKNOWN)
 description:
   - Opens a file for each run of a playbook, in which the modules of this collection record what they intend
     B(before) they change anything, and what came of it.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._codec import to_wire
-from ._errors import BadInput
+from ._errors import ApiError, BadInput
 from ._info import shortened
 from ._names import segment
 from ._plan import Effect, Plan, Step, Undo
@@ -25,6 +25,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "creates": {"type": "str"},
 }
 
+_UNREADABLE = "unknown: this path cannot be read"
+
 
 def plan_api(options: Mapping[str, Any], world: World) -> Plan:
     """GET reads. PUT sends only what differs from a GET of the same path, DELETE nothing where GET finds nothing,
@@ -34,9 +36,7 @@ def plan_api(options: Mapping[str, Any], world: World) -> Plan:
         return _read(world, path, options["data"])
     plan = Plan(summary=f"{method} {path}: nothing to do")
     data = to_wire({**options["data"], **(options.get("secrets") or {})})
-    before = world.find(_path("creates", options["creates"])) if options.get("creates") else None
-    if before is None and method != "post":
-        before = world.find(path)
+    before = _read_before(world, method, path, options)
     if method == "put" and isinstance(before, dict):
         data = {
             key: value
@@ -65,6 +65,18 @@ def plan_api(options: Mapping[str, Any], world: World) -> Plan:
     ).unknown(f"what {method} {path} touches")
     plan.undo = Undo(why="a write by path has no known inverse")
     return plan
+
+
+def _read_before(world: World, method: str, path: str, options: Mapping[str, Any]) -> Any:
+    """What is there: a document, None where there is certainly nothing, _UNREADABLE where the path has no GET."""
+    if method == "post":
+        return world.find(_path("creates", options["creates"])) if options.get("creates") else None
+    try:
+        return world.find(path)
+    except ApiError as error:
+        if error.facts.get("status") != 501:
+            raise
+        return _UNREADABLE
 
 
 def _read(world: World, path: str, params: Mapping[str, Any]) -> Plan:

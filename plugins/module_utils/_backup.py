@@ -250,7 +250,7 @@ class _Backups:
         """What the keep rules do not keep. Protected backups are neither removed nor counted."""
         keep = {rule: count for rule, count in (self.options.get("keep") or {}).items() if count is not None}
         if not any(keep.values()):
-            raise BadInput("keep: at least one rule must keep at least one backup. Nothing was sent")
+            raise BadInput("keep: at least one rule must keep at least one backup")
         rows = [
             row
             for row in self.rows
@@ -272,7 +272,7 @@ class _Backups:
     def _remove(self, row: Mapping[str, Any], why: str) -> None:
         volid = str(row["volid"])
         if row.get("protected"):
-            raise Refused(f"{volid} is protected. Nothing was sent", "Set protected: false first")
+            raise Refused(f"{volid} is protected", "Set protected: false first")
         needs = (Need(f"/storage/{self.storage}", ("Datastore.AllocateSpace",)),)
         self.draft.step(
             Step("delete", f"backup/{volid}", "DELETE", f"{self.path}/{_volume(volid)}", why=why, needs=needs)

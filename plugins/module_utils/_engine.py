@@ -58,7 +58,7 @@ class Work:
         """Raise Refused where the plan may not run: a privilege is missing, or it is not the plan that was recorded."""
         if bound_to and bound_to != self.plan.digest:
             raise Refused(
-                f"The plan changed between preview and apply (was {bound_to}, is {self.plan.digest}). Nothing was sent",
+                f"The plan changed between preview and apply (was {bound_to}, is {self.plan.digest})",
                 "Somebody changed the object in between: run the task again",
             )
         refuse_missing(self.plan.privileges, self.identity)

@@ -10,6 +10,7 @@ Texts and status codes: recorded from PVE 9.2 (missing objects are 500, the caus
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ class StewardError(Exception):
     """Something that the operator must know; `hint` says what to do about it."""
 
     hint = ""
+    reassurance = ""
 
     def __init__(self, message: str, hint: str = "", **facts: Any) -> None:
         super().__init__(message)
@@ -26,15 +28,19 @@ class StewardError(Exception):
         self.facts = facts
 
     def __str__(self) -> str:
-        return f"{self.message}. {self.hint}" if self.hint else self.message
+        return ". ".join(part for part in (self.message, self.reassurance, self.hint) if part)
 
 
 class BadInput(StewardError):
-    """The task asks for something that cannot be; nothing was sent."""
+    """The task asks for something that cannot be."""
+
+    reassurance = "Nothing was sent"
 
 
 class Refused(StewardError):
-    """The plan may not run: a missing privilege, a guest that is in the way, a policy. Nothing was sent."""
+    """The plan may not run: a missing privilege, a guest that is in the way, a policy."""
+
+    reassurance = "Nothing was sent"
 
 
 class AuthenticationFailed(StewardError):
@@ -118,12 +124,16 @@ def is_locked(text: str) -> bool:
     return bool(_LOCKED.search(text))
 
 
-def grant_command(path: str, privileges: tuple[str, ...], identity: str) -> str:
-    """The `pveum` lines that give `privileges` on `path` to `identity` (a user, or a token `user@realm!name`)."""
+def grant_command(path: str, privileges: Sequence[str], identity: str) -> str:
+    """The `pveum` lines that give `privileges` on `path` to `identity` (a user, or a token `user@realm!name`).
+
+    The role is named after the path, so that the grants of two paths do not mix.
+    """
     kind = "--tokens" if "!" in identity else "--users"
+    role = "Steward" + ("".join(part.capitalize() for part in re.findall(r"[A-Za-z0-9]+", path)) or "Everywhere")
     return (
-        f"pveum role add StewardGrant --privs '{' '.join(privileges)}' && "
-        f"pveum acl modify '{path}' {kind} '{identity}' --roles StewardGrant"
+        f"pveum role add {role} --privs '{' '.join(privileges)}' && "
+        f"pveum acl modify '{path}' {kind} '{identity}' --roles {role}"
     )
 
 

@@ -106,7 +106,7 @@ def plan_task_info(options: Mapping[str, Any], world: World) -> Plan:
     if not upid:
         return _newest_tasks(options, world)
     if not is_upid(upid):
-        raise BadInput(f"upid: {upid[:120]!r} is not a UPID; it looks like UPID:node:...:user@realm:. Nothing was sent")
+        raise BadInput(f"upid: {upid[:120]!r} is not a UPID; it looks like UPID:node:...:user@realm:")
     task = dict(world.get(f"{task_path(upid)}/status"))
     task["running"] = task.get("status") != "stopped"
     exitstatus = str(task.get("exitstatus", ""))
@@ -117,7 +117,7 @@ def plan_task_info(options: Mapping[str, Any], world: World) -> Plan:
 
 def _newest_tasks(options: Mapping[str, Any], world: World) -> Plan:
     if not options.get("node"):
-        raise BadInput("Neither upid nor node is given. Nothing was sent", "Give one of them")
+        raise BadInput("Neither upid nor node is given", "Give one of them")
     asked = {"limit": options["limit"], "errors": int(options["errors"]), "vmid": options.get("vmid")}
     rows = world.get(f"/nodes/{segment(NODE.check('node', options['node']))}/tasks", **asked)
     tasks, cut = shortened(rows)

@@ -24,6 +24,8 @@ class Memory:
     bound: dict[str, str] = field(default_factory=dict)
     symbols: dict[str, str] = field(default_factory=dict)
     permissions: dict[str, Any] = field(default_factory=dict)
+    #: a --check run has planned to change permissions: what is held by then cannot be known
+    permissions_foretold: bool = False
     entries: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
@@ -42,6 +44,9 @@ class Memory:
         """A plan was shown (check mode) or carried out; `found` are the values behind its symbols."""
         if not plan.steps:
             return
+        if any(step.path.startswith("/access/") for step in plan.steps):
+            # what the credential may do from here on is not what was read before
+            self.add({"permissions_changed": "planned" if check else "done"})
         made = [substitute(name, found) for name in plan.makes]
         entry: dict[str, Any] = {
             "bound": dict.fromkeys([*plan.targets, *made, *(effect.at for effect in plan.effects)], plan.digest)
@@ -54,11 +59,15 @@ class Memory:
     def export(self) -> list[dict[str, Any]]:
         """The whole memory as entries, for a module on a target."""
         effects = [asdict(effect) for group in self.effects.values() for effect in group]
-        return [{"effects": effects, "bound": self.bound, "symbols": self.symbols, "permissions": self.permissions}]
+        known = {"effects": effects, "bound": self.bound, "symbols": self.symbols, "permissions": self.permissions}
+        return [{"permissions_changed": "planned"}, known] if self.permissions_foretold else [known]
 
     def _learn(self, entry: Mapping[str, Any]) -> None:
         for effect in entry.get("effects", ()):
             self.effects.setdefault(effect["at"], []).append(Effect(**effect))
         self.bound.update(entry.get("bound", {}))
         self.symbols.update(entry.get("symbols", {}))
+        if "permissions_changed" in entry:
+            self.permissions.clear()
+            self.permissions_foretold = entry["permissions_changed"] == "planned"
         self.permissions.update(entry.get("permissions", {}))

@@ -24,7 +24,7 @@ class Rule:
     def check(self, option: str, value: str) -> str:
         """`value`, or BadInput naming the option, the value and what is allowed."""
         if len(value) > self.longest or not self.pattern.fullmatch(value):
-            raise BadInput(f"{option}: {value[:80]!r} is not valid: {self.allowed}. Nothing was sent")
+            raise BadInput(f"{option}: {value[:80]!r} is not valid: {self.allowed}")
         return value
 
 
@@ -65,14 +65,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 def check_vmid(option: str, value: int) -> int:
     if not 100 <= value <= 999999999:
-        raise BadInput(f"{option}: {value} is not valid: a guest id is between 100 and 999999999. Nothing was sent")
+        raise BadInput(f"{option}: {value} is not valid: a guest id is between 100 and 999999999")
     return value
 
 
 def check_text(option: str, value: str, one_line: bool = True) -> str:
     """Free text without control characters."""
     if _CONTROL.search(value) or (one_line and "\n" in value):
-        raise BadInput(f"{option}: {value[:80]!r} has control characters. Nothing was sent")
+        raise BadInput(f"{option}: {value[:80]!r} has control characters")
     return value
 
 
@@ -80,5 +80,5 @@ def segment(value: Any) -> str:
     """One segment of an API path, quoted. Raises BadInput on what no object of Proxmox can be called."""
     text = str(value)
     if not text or len(text) > 512 or _CONTROL.search(text) or "\n" in text or text in (".", ".."):
-        raise BadInput(f"{text[:80]!r} cannot be part of an API path. Nothing was sent")
+        raise BadInput(f"{text[:80]!r} cannot be part of an API path")
     return quote(text, safe=":@!+,=~()")

@@ -126,15 +126,13 @@ def _accept(draft: Draft, wanted: Mapping[str, Any], config: dict[str, Any]) -> 
     if lacking:
         raise Refused(
             f"{guest.target} exists on {guest.node} and {lacking} (unprivileged: {config.get('unprivileged', 0)}, "
-            f"features: {config.get('features', 'none')}). Nothing was sent",
-            "A container is never changed or destroyed here: choose another vmid, or remove it with"
-            " steward.proxmox.lxc",
+            f"features: {config.get('features', 'none')})",
+            "No container is changed or destroyed here: choose another vmid, or remove it with steward.proxmox.lxc",
         )
     differ = _differences(wanted, config)
     if differ:
         draft.plan.warnings.append(
-            f"{guest.target} exists and is left as it is, though {'; '.join(differ)}. Change it with"
-            " steward.proxmox.lxc"
+            f"{guest.target} exists and stays as it is, though {'; '.join(differ)}. Change it with steward.proxmox.lxc"
         )
     draft.consulted(
         guest.target, {key: config.get(key) for key in sorted({*_call(wanted), "features"} - {"vmid", "ostemplate"})}

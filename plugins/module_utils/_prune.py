@@ -33,9 +33,7 @@ def parse_age(option: str, text: str) -> timedelta:
     """An age such as `12h` or `7d`. Raises BadInput."""
     match = _AGE.fullmatch(text.strip())
     if not match:
-        raise BadInput(
-            f"{option}: '{text}' is not an age; write a number with s, m, h, d or w, for example 7d. Nothing was sent"
-        )
+        raise BadInput(f"{option}: '{text}' is not an age; write a number with s, m, h, d or w, for example 7d")
     return timedelta(seconds=int(match.group(1)) * _SECONDS[match.group(2)])
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ._errors import BadInput, NotFound, Refused
+from ._errors import BadInput, Refused
 from ._guest import effects
 from ._guest.draft import Draft
 from ._guest.lookup import Guest, require
@@ -46,7 +46,7 @@ def plan_snapshot(options: Mapping[str, Any], world: World) -> Plan:
     if options.get("snapshot"):
         SNAPSHOT.check("snapshot", options["snapshot"])
         if options["snapshot"] == "current":
-            raise BadInput("snapshot: 'current' is a reserved name. Nothing was sent")
+            raise BadInput("snapshot: 'current' is a reserved name")
     check_text("description", options.get("description") or "", one_line=False)
     guest = require(world, None, options.get("vmid"), options.get("name"), options.get("node"))
     work = _Snapshots(options, world, guest)
@@ -76,7 +76,7 @@ class _Snapshots:
         data = {"snapname": self.name, "description": self.options.get("description")}
         if self.options["vmstate"]:
             if self.guest.kind == "lxc":
-                raise BadInput("vmstate: a container has no RAM to save. Nothing was sent")
+                raise BadInput("vmstate: a container has no RAM to save")
             data["vmstate"] = 1
         self._step("snapshot", "POST", self.path, data, "it does not exist", "VM.Snapshot")
         self.draft.shows(f"snapshot {self.name}", None, self.options.get("description") or "")
@@ -110,7 +110,7 @@ class _Snapshots:
     def roll_back(self) -> Plan:
         if not self.found:
             names = ", ".join(sorted(row["name"] for row in self.rows)) or "none"
-            raise NotFound(f"{self.guest.target} has no snapshot '{self.name}'; it has: {names}. Nothing was sent")
+            raise BadInput(f"{self.guest.target} has no snapshot '{self.name}'; it has: {names}")
         draft, power = self.draft, read_state(self.world, self.guest)
         draft.plan.state = power
         data = {"start": 1} if self.options["start"] else {}
@@ -185,8 +185,7 @@ class _Snapshots:
                 kind = there.get(storage, {}).get("type")
                 if kind and kind not in _SNAPSHOT_STORAGES:
                     raise Refused(
-                        f"{self.guest.target} cannot have snapshots: {slot} is on storage '{storage}' of type {kind}."
-                        " Nothing was sent",
+                        f"{self.guest.target} cannot have snapshots: {slot} is on storage '{storage}' of type {kind}.",
                         "Back it up instead, or keep its volumes on zfspool, lvmthin, btrfs or rbd",
                     )
 

@@ -24,7 +24,7 @@ def require_storage(world: World, node: str, storage: str, content: str, option:
     if row is None:
         raise BadInput(
             f"{option}: storage '{storage}' does not exist on node {node}, or {world.identity} may not see it; visible"
-            f" there for {content}: {fitting}. Nothing was sent"
+            f" there for {content}: {fitting}"
         )
     if not _holds(row, content):
         raise BadInput(
@@ -32,7 +32,7 @@ def require_storage(world: World, node: str, storage: str, content: str, option:
             " sent"
         )
     if str(row.get("enabled", 1)) == "0" or str(row.get("active", 1)) == "0":
-        raise BadInput(f"{option}: storage '{storage}' is disabled or offline on node {node}. Nothing was sent")
+        raise BadInput(f"{option}: storage '{storage}' is disabled or offline on node {node}")
     return row
 
 

@@ -69,8 +69,8 @@ class World:
         )
 
     def permissions(self) -> Mapping[str, Any] | None:
-        """The credential's effective permissions, read once per run; None where they cannot be read."""
-        if self.is_root:
+        """The credential's effective permissions, read once per run; None where they cannot be known."""
+        if self.is_root or (self._check and self._memory.permissions_foretold):
             return None
         known = self._memory.permissions.get(self.identity)
         if known is None:

@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 module: verify_ledger
 short_description: Verify the ledger of the changes that this collection made
 version_added: "0.1.0"
-author: steward.proxmox contributors
+author: steward.proxmox contributors (!UNKNOWN)
 description:
   - Reads a ledger as the callback P(steward.proxmox.ledger#callback) writes it and tells whether it is intact,
     tampered with (which file, which record, and why), or incomplete (a run that was not closed,

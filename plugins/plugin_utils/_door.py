@@ -111,14 +111,16 @@ class Door(ActionBase):
         if plan is None or not plan["steps"]:
             return preview
         self._show(plan, options, task_vars)
-        if self._task.check_mode:
-            self._record("plan", options, task_vars, plan)
-            return preview
         try:
             refuse_missing(plan["privileges"], resolve(options).identity if self.planner.where == "api" else "root")
         except Refused as error:
             self._record("refused", options, task_vars, plan, reasons=[str(error)])
-            return {**failure(error), "plan": plan}
+            if not self._task.check_mode:
+                return {**failure(error), "plan": plan}
+            return {**preview, "warnings": [*preview.get("warnings", []), f"the real run would be refused: {error}"]}
+        if self._task.check_mode:
+            self._record("plan", options, task_vars, plan)
+            return preview
         return self._recorded(way, options, task_vars, plan)
 
     def _recorded(

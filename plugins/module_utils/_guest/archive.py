@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._errors import BadInput, NotFound
+from .._errors import BadInput
 from .._names import STORAGE, VOLID
 from .._storage import require_storage
 from .._world import World
@@ -38,7 +38,7 @@ def choose(world: World, node: str, selector: Mapping[str, Any]) -> dict[str, An
         VOLID.check("source.archive.volid", volid)
         storage = volid.partition(":")[0]
     if not storage:
-        raise BadInput("source.archive needs volid, or storage with guest or name. Nothing was sent")
+        raise BadInput("source.archive needs volid, or storage with guest or name")
     STORAGE.check("source.archive.storage", storage)
     require_storage(world, node, storage, "backup", "source.archive")
     rows = backups(world, node, storage, None if volid else selector.get("guest"))
@@ -48,14 +48,14 @@ def choose(world: World, node: str, selector: Mapping[str, Any]) -> dict[str, An
         rows = [row for row in rows if backup_name(row) == selector["name"]]
     if not rows:
         wanted = {key: value for key, value in selector.items() if value is not None and key != "newest"}
-        raise NotFound(
-            f"No backup on storage '{storage}' of node {node} matches {wanted}. Nothing was sent",
+        raise BadInput(
+            f"No backup on storage '{storage}' of node {node} matches {wanted}",
             "Check it with backup or guest_info",
         )
     if len(rows) > 1 and not selector.get("newest"):
         names = ", ".join(row["volid"] for row in rows)
         raise BadInput(
-            f"source.archive matches {len(rows)} backups: {names}. Nothing was sent",
+            f"source.archive matches {len(rows)} backups: {names}",
             "Set newest: true, or name one by volid",
         )
     return rows[-1]

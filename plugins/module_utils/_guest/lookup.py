@@ -73,7 +73,7 @@ def find(world: World, kind: str, vmid: int | None, name: str | None, node: str 
         if vmid is None:
             return None
         if node and node != found_on:
-            raise BadInput(f"{kind} '{name}' ({vmid}) is on node {found_on}, not on {node}. Nothing was sent")
+            raise BadInput(f"{kind} '{name}' ({vmid}) is on node {found_on}, not on {node}")
         node = found_on
     else:
         raise BadInput("Neither vmid nor name is given", "Give one of them")
@@ -110,10 +110,10 @@ def _anywhere(world: World, kind: str, vmid: int, node: str | None) -> Guest | N
             world.find(f"{guest_path(kind, (online_nodes(world) or ['localhost'])[0], vmid)}/config")
         return None
     if row["type"] != kind:
-        raise BadInput(f"{vmid} is a {row['type']} guest on {row['node']}, not {kind}. Nothing was sent")
+        raise BadInput(f"{vmid} is a {row['type']} guest on {row['node']}, not {kind}")
     if node and row["node"] != node:
         raise BadInput(
-            f"{kind}/{vmid} is on node {row['node']}, not on {node}. Nothing was sent",
+            f"{kind}/{vmid} is on node {row['node']}, not on {node}",
             f"Give node: {row['node']}, or leave node out",
         )
     config = world.find(f"{guest_path(kind, row['node'], vmid)}/config")
@@ -145,7 +145,7 @@ def _by_name(world: World, kind: str, name: str) -> tuple[int | None, str | None
                 {**row, "node": online} for row in world.get(f"/nodes/{online}/{kind}") if row.get("name") == name
             ]
     if len(found) > 1:
-        raise BadInput(f"{len(found)} {kind} guests are called '{name}': {_ids(found)}. Nothing was sent", "Give vmid")
+        raise BadInput(f"{len(found)} {kind} guests are called '{name}': {_ids(found)}", "Give vmid")
     return (int(found[0]["vmid"]), found[0]["node"]) if found else (None, None)
 
 

@@ -98,7 +98,7 @@ def _configure(
     if forbidden and not world.is_root:
         raise Refused(
             f"{guest.target}: {forbidden} is only allowed for root@pam; {world.identity} cannot do it and no token can."
-            " Nothing was sent",
+            "",
             "Log in as root@pam with api_password for this task",
         )
     if change.put or change.delete:
@@ -173,11 +173,11 @@ def _absent(options: Mapping[str, Any], world: World, guest: Guest | None) -> Pl
     power = read_state(world, guest)
     draft.plan.state = power
     if have.get("protection"):
-        raise Refused(f"{guest.target} is protected. Nothing was sent", "Set protection: false first")
+        raise Refused(f"{guest.target} is protected", "Set protection: false first")
     if power["power"] == "running":
         if not options["force"]:
             raise Refused(
-                f"{guest.target} is running. Nothing was sent",
+                f"{guest.target} is running",
                 "Stop it first, or set force: true to stop and destroy it",
             )
         draft.step(

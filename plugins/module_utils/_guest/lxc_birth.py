@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .._errors import BadInput, NotFound, Refused
+from .._errors import BadInput, Refused
 from .._names import POOL, VOLID
 from .._plan import Plan, Step, after_apply
 from .._privileges import Need
@@ -99,7 +99,6 @@ class Birth:
         if node not in online:
             raise BadInput(
                 f"node: '{node}' is not an online node of this cluster; online: {', '.join(online) or 'none visible'}."
-                " Nothing was sent"
             )
         return str(node)
 
@@ -116,7 +115,7 @@ def give_birth(options: Mapping[str, Any], world: World, over: Guest | None) -> 
         config = _from_clone(birth)
     else:
         raise BadInput(
-            f"{birth.target} does not exist and source says nothing to make it from. Nothing was sent",
+            f"{birth.target} does not exist and source says nothing to make it from",
             "Give source.template, source.archive or source.clone",
         )
     draft, plan = birth.draft, birth.draft.plan
@@ -160,18 +159,14 @@ def _from_template(birth: Birth) -> dict[str, Any]:
     options, world = birth.options, birth.world
     template = VOLID.check("source.template", birth.source["template"])
     if not birth.storage and not (options.get("rootfs") or {}).get("volume"):
-        raise BadInput(
-            "rootfs.storage is needed to create a container: the storage for its root file system. Nothing was sent"
-        )
+        raise BadInput("rootfs.storage is needed to create a container: the storage for its root file system")
     require_storage(world, birth.node, birth.storage, "rootdir", "rootfs.storage")
     template_storage = template.partition(":")[0]
     require_storage(world, birth.node, template_storage, "vztmpl", "source.template")
     rows = world.get(content_path(birth.node, template_storage), content="vztmpl")
     if template not in [row["volid"] for row in rows]:
         there = ", ".join(sorted(row["volid"] for row in rows)) or "none"
-        raise NotFound(
-            f"source.template: '{template}' does not exist on node {birth.node}; there: {there}. Nothing was sent"
-        )
+        raise BadInput(f"source.template: '{template}' does not exist on node {birth.node}; there: {there}")
     data = lxc_config.whole(options)
     _refuse_root_only(
         birth,
@@ -273,11 +268,11 @@ def _from_archive(birth: Birth) -> dict[str, Any]:
         birth.draft.plan.state = power
         if power["power"] == "running":
             raise Refused(
-                f"{birth.target} is running: a restore does not overwrite a running container. Nothing was sent",
+                f"{birth.target} is running: a restore does not overwrite a running container",
                 "Stop it first",
             )
         if (over.config or {}).get("protection"):
-            raise Refused(f"{birth.target} is protected. Nothing was sent", "Set protection: false first")
+            raise Refused(f"{birth.target} is protected", "Set protection: false first")
     archive = choose(world, birth.node, birth.source["archive"])
     volid = archive["volid"]
     inside = archived_config(world, birth.node, volid)
@@ -510,6 +505,6 @@ def _refuse_root_only(birth: Birth, forbidden: str, instead: str) -> None:
     if forbidden and not birth.world.is_root:
         raise Refused(
             f"{birth.target}: {forbidden} is only allowed for root@pam with its password; {birth.world.identity} cannot"
-            " do it. Nothing was sent",
+            " do it",
             instead,
         )

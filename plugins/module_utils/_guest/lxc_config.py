@@ -63,7 +63,7 @@ def _check_element(slot: str, element: Mapping[str, Any]) -> None:
         check_text(f"{slot}.{key}", value)
         # the value becomes part of a property string, where these two separate
         if "," in value or ("=" in value and key != "volume"):
-            raise BadInput(f"{slot}.{key}: {value!r} must not hold a comma or an equals sign. Nothing was sent")
+            raise BadInput(f"{slot}.{key}: {value!r} must not hold a comma or an equals sign")
     if element.get("hwaddr"):
         MAC.check(f"{slot}.hwaddr", element["hwaddr"])
 
@@ -77,9 +77,9 @@ def difference(options: Mapping[str, Any], have: Mapping[str, Any]) -> Change:
         _compare_volume(change, slot, volume, have.get(slot))
     for key in options.get("delete") or []:
         if key in _KEPT:
-            raise BadInput(f"delete: '{key}' cannot be removed from a container. Nothing was sent")
+            raise BadInput(f"delete: '{key}' cannot be removed from a container")
         if key in change.put:
-            raise BadInput(f"delete: '{key}' is also set by this task. Nothing was sent")
+            raise BadInput(f"delete: '{key}' is also set by this task")
         if key in have:
             change.delete.append(key)
     return change
@@ -148,7 +148,7 @@ def _compare(change: Change, key: str, wanted: Any, have: Mapping[str, Any]) -> 
     if codec.decode(wanted) == now:
         return
     if option.fixed:
-        raise BadInput(f"{key}: it is {now} and can only be set at creation. Nothing was sent")
+        raise BadInput(f"{key}: it is {now} and can only be set at creation")
     text = codec.encode(wanted)
     if text == "":
         change.delete.append(key)
@@ -170,9 +170,7 @@ def _compare_volume(change: Change, slot: str, wanted: dict[str, Any], there: An
     if size:
         bytes_now, bytes_wanted = now.get("size", 0), _size(slot, size)
         if bytes_wanted < bytes_now:
-            raise BadInput(
-                f"{slot}.size: it is {print_size(bytes_now)}; a volume cannot shrink to {size}. Nothing was sent"
-            )
+            raise BadInput(f"{slot}.size: it is {print_size(bytes_now)}; a volume cannot shrink to {size}")
         if bytes_wanted > bytes_now:
             change.grow[slot] = print_size(bytes_wanted)
     if not VOLUME.same(there, {**now, **wanted}):
@@ -183,11 +181,9 @@ def _new_volume(slot: str, wanted: dict[str, Any]) -> str:
     wanted = dict(wanted)
     storage, volume = wanted.pop("storage", None), wanted.pop("volume", None)
     if slot != "rootfs" and not wanted.get("mp"):
-        raise BadInput(
-            f"{slot}.mp is needed for a new mount point: where it appears inside the container. Nothing was sent"
-        )
+        raise BadInput(f"{slot}.mp is needed for a new mount point: where it appears inside the container")
     if bool(storage) == bool(volume):
-        raise BadInput(f"{slot}: a new volume needs either storage (and size) or volume. Nothing was sent")
+        raise BadInput(f"{slot}: a new volume needs either storage (and size) or volume")
     if volume:
         if not volume.startswith("/"):
             VOLID.check(f"{slot}.volume", volume)
@@ -201,4 +197,4 @@ def _size(slot: str, value: str) -> int:
     try:
         return parse_size(value, default_unit="G")
     except ValueError as error:
-        raise BadInput(f"{slot}.size: {error}. Nothing was sent") from None
+        raise BadInput(f"{slot}.size: {error}") from None

@@ -136,7 +136,7 @@ def required() -> bool:
 def _from_configuration() -> str:
     parser = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None)
     if constants.CONFIG_FILE:
-        parser.read(constants.CONFIG_FILE)
+        parser.read(constants.CONFIG_FILE, encoding="utf-8")
     return parser.get("steward_ledger", "required", fallback="")
 
 

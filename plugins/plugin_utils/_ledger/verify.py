@@ -126,7 +126,7 @@ def verify(
         return report
     for file in files:
         run = read(file, expected.get("") or expected.get(_run_id_of(file), ""))
-        if run.problem is None and ledger_id:
+        if run.problem is None and ledger_id is not None:
             run.problem = _misplaced(run, ledger_id)
         _add(report, run, running)
     for reason in list(_missing_heads(report, expected)):
@@ -163,12 +163,12 @@ def _expected(heads: str | Mapping[str, str] | None) -> dict[str, str]:
     return expected
 
 
-def _files(path: Path) -> tuple[list[Path], str]:
-    """The files to read, and the ledger's id where there is one."""
+def _files(path: Path) -> tuple[list[Path], str | None]:
+    """The files to read, and the ledger's id unless it is only one file."""
     if not path.exists():
         raise Unverifiable("there is nothing")
     if not path.is_dir():
-        return [path], ""
+        return [path], None
     runs = path / "runs"
     if not runs.is_dir():
         raise Unverifiable("this directory is not a ledger: it has no runs/")
@@ -197,7 +197,8 @@ def _misplaced(run: Run, ledger_id: str) -> Problem | None:
 
 def _missing_heads(report: Report, expected: Mapping[str, str]) -> Iterator[str]:
     """An edit whose chain was computed anew is consistent in itself: only the head that was kept elsewhere tells."""
-    why = "" if report.verdict == TAMPERED else "; the chain is consistent: only the head caught it"
+    consistent = report.verdict in (INTACT, INCOMPLETE)
+    why = "; the chain is consistent: only the head caught it" if consistent else ""
     for run_id, head in expected.items():
         if run_id and run_id not in report.heads:
             yield f"the run {_shown(run_id)} is missing"
@@ -244,8 +245,6 @@ def _frame(body: bytes) -> dict[str, Any]:
         raise Tampered(f"the record is not valid JSON: {_shown(str(error))}") from None
     if not isinstance(frame, dict):
         raise Tampered("the record is not a JSON object")
-    if isinstance(frame.get("v"), int) and frame["v"] > VERSION:
-        raise Unverifiable(f"written in format {frame['v']}; this verifier knows format {VERSION}")
     return frame
 
 
@@ -276,6 +275,8 @@ def _check_chain(run: Run, frame: dict[str, Any], stored: str, body: bytes) -> N
 
 
 def _check_place(run: Run, frame: dict[str, Any]) -> None:
+    if isinstance(frame.get("v"), int) and frame["v"] > VERSION:
+        raise Unverifiable(f"written in format {frame['v']}; this verifier knows format {VERSION}")
     if frame.get("v") != VERSION or frame.get("seq") != run.records + 1 or not isinstance(frame.get("ts"), str):
         raise Tampered("the record does not have the fields of its place")
     if (frame.get("run_id"), frame.get("ledger_id")) != (run.run_id, run.ledger_id):
@@ -400,7 +401,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     options = _arguments(arguments)
     heads = [head.rpartition("=") for head in options.expected_head]
-    report = verify(options.path, {run_id: head for run_id, _, head in heads})
+    report = verify(options.path, {run_id: head for run_id, equals, head in heads})
     if options.json:
         print(json.dumps(asdict(report), indent=2))
     else:

@@ -19,6 +19,11 @@ class Change(NamedTuple):
     before: Any
     after: Any
 
+    @property
+    def only(self) -> Any:
+        """The value of a key that has one side."""
+        return self.after if self.before is None else self.before
+
 
 def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     """The keys that differ, each broken up as far as both sides allow."""

@@ -22,6 +22,7 @@ from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.words
     privilege,
     touched,
     unseen,
+    value,
 )
 
 #: a comment on GitHub may hold 65536 characters
@@ -37,7 +38,7 @@ def render(report: Report) -> str:
     rows, room = _fit([_row(entry) for entry in report.entries], room)
     details, room = _fit([_details(entry) for entry in report.entries[: len(rows)]], room)
     left = len(report.entries) - len(details)
-    table = "\n".join(["| | Plan | Host / task | Risk | |", "|---|---|---|---|---|", *rows, ""]) if rows else ""
+    table = "\n".join(["| Plan | Host / task | Risk | Note |", "|---|---|---|---|", *rows, ""]) if rows else ""
     note = f"\n{counted(left, 'plan')} without details here: too long for a comment. The JSON file holds all of them.\n"
     return "\n".join([head, table, *details]) + (note if left else "")
 
@@ -45,9 +46,8 @@ def render(report: Report) -> str:
 def code(text: object, room: int = _VALUE) -> str:
     """Any text, so that it can only be read, not obeyed."""
     shown = clip(text, room)
-    return (
-        f"<code>{''.join(char if char.isalnum() or char in _HARMLESS else f'&#{ord(char)};' for char in shown)}</code>"
-    )
+    safe = (char if char.isalnum() or char in _HARMLESS else f"&#{ord(char)};" for char in shown)
+    return f"<code>{''.join(safe)}</code>"
 
 
 def _fit(parts: list[str], room: int) -> tuple[list[str], int]:
@@ -68,45 +68,42 @@ def _head(report: Report) -> Iterator[str]:
     if report.entries:
         risk = f"**{totals['risk']}**" if totals["risk"] in ("medium", "high") else totals["risk"]
         unknown = f" ({totals['unknown_privileges']} not known)" if totals["unknown_privileges"] else ""
-        yield f'Highest risk: {risk}. Missing privileges: {totals["missing_privileges"]}{unknown}. LOW means "changes little", not "safe".'
+        yield f"Highest risk: {risk}. Missing privileges: {totals['missing_privileges']}{unknown}."
+        yield 'LOW means "changes little", not "safe".'
         yield ""
         yield f"Digest of all plans: `{report.digest}`"
         yield ""
     if report.failed:
-        yield f"**Incomplete:** failed: {code(listed(report.failed), 500)}; what later tasks there would do is not known."
+        hosts = code(listed(report.failed), 500)
+        yield f"**Incomplete:** failed: {hosts}; what later tasks there would do is not known."
         yield ""
 
 
 def _row(entry: Entry) -> str:
     plan = "<br>".join(code(f"{operation.sign} {operation_text(operation)}") for operation in entry.operations)
     marks = [
-        *(["carried out"] if not entry.check_mode else []),
+        *([entry.outcome] if entry.outcome else []),
         *(["no_log"] if entry.no_log else []),
         *(["**incomplete**"] if unseen(entry.plan) else []),
         *([f"**missing: {counted(len(entry.privileges(False)), 'privilege')}**"] if entry.privileges(False) else []),
         *(["cannot be undone"] if entry.cannot_undo else []),
     ]
-    return f"| {_sign(entry)} | {plan} | {code(entry.host)}<br>{code(entry.task['name'])} | {code(entry.risk)} | {', '.join(marks)} |"
-
-
-def _sign(entry: Entry) -> str:
-    signs = dict.fromkeys(operation.sign for operation in entry.operations)
-    return " ".join(code(sign) for sign in signs)
+    task = f"{code(entry.host)}<br>{code(entry.task['name'])}"
+    return f"| {plan} | {task} | {code(entry.risk)} | {', '.join(marks)} |"
 
 
 def _details(entry: Entry) -> str:
     title = f"{code(entry.plan['summary'], 300)} ({code(entry.host)} / {code(entry.task['name'])})"
-    return "\n".join(
-        [f"<details><summary>{title}</summary>", "", *_changes(entry), *_facts(entry), "", "</details>", ""]
-    )
+    lines = ["", *_changes(entry), *_facts(entry), ""]
+    return "\n".join([f"<details><summary>{title}</summary>", *lines, "</details>", ""])
 
 
 def _changes(entry: Entry) -> Iterator[str]:
     for change in entry.changes:
-        before, after = pair(change.before, change.after, _VALUE)
         if entry.comes_or_goes:
-            yield f"- {code(change.key)}: {code(after if change.before is None else before, 2 * _VALUE)}"
+            yield f"- {code(change.key)}: {code(value(change.only))}"
         else:
+            before, after = pair(change.before, change.after, _VALUE)
             yield f"- {code(change.key)}: {code(before, 2 * _VALUE)} → {code(after, 2 * _VALUE)}"
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, steward.proxmox contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plans of a run as one report: operations, changes, totals and a digest. Pure; the terminal, Markdown and JSON show it."""
+"""The plans of a run as one report: operations, changes, totals, digest. Pure; terminal, Markdown and JSON show it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from ansible_collections.steward.proxmox.plugins.module_utils._blast import LEVELS
 from ansible_collections.steward.proxmox.plugins.module_utils._plan import sha256
 from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.changes import Change, compare, one_side
+from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.words import counted
 
 VERSION = 1
 CREATE, UPDATE, DESTROY, BACK, OTHER = "+", "~", "-", "<", ">"
@@ -72,9 +73,20 @@ class Entry:
 
     def privileges(self, held: bool | str) -> list[dict[str, Any]]:
         """What the plan needs and the credential has (True), lacks (False), or nobody could say ("unknown")."""
-        return [
-            row for row in self.plan["privileges"] if row["held"] is held or (held == "unknown" and row["held"] == held)
-        ]
+        return [row for row in self.plan["privileges"] if row["held"] == held]
+
+    @property
+    def complete(self) -> bool:
+        """Is everything known that the plan touches?"""
+        return bool(self.plan["blast_radius"].get("complete", False))
+
+    @property
+    def outcome(self) -> str:
+        """How a real run went; empty for what was only planned."""
+        found = {operation.status for operation in self.operations} - {""}
+        if self.check_mode:
+            return ""
+        return "carried out" if found == {"done"} else ", ".join(sorted(found)) or "outcome not reported"
 
     @property
     def cannot_undo(self) -> str:
@@ -108,9 +120,8 @@ class Entry:
         sign = BACK if over else _SIGNS.get(op, OTHER)
         name = re.search(rf"{re.escape(target)} (\S+) on ", self.plan["summary"])
         node = _NODE.match(step["path"])
-        return Operation(
-            sign, op, target, name[1] if name else "", node[1] if node else "", str(step.get("status", ""))
-        )
+        status = str(step.get("status", ""))
+        return Operation(sign, op, target, name[1] if name else "", node[1] if node else "", status)
 
 
 @dataclass(frozen=True)
@@ -145,9 +156,7 @@ class Report:
             "risk": max((entry.risk for entry in self.entries), key=LEVELS.index, default="none"),
             "missing_privileges": self._privileges(False),
             "unknown_privileges": self._privileges("unknown"),
-            "incomplete_blast_radius": sum(
-                not entry.plan["blast_radius"].get("complete", True) for entry in self.entries
-            ),
+            "incomplete_blast_radius": sum(not entry.complete for entry in self.entries),
             "cannot_be_undone": sum(bool(entry.cannot_undo) for entry in self.entries),
         }
 
@@ -173,11 +182,7 @@ class Report:
         if not self.entries:
             return "Plan: nothing to change" + (" as far as it could be planned" if self.failed else "")
         line = f"Plan: {totals['create']} to create, {totals['change']} to change, {totals['destroy']} to destroy"
-        return (
-            f"{line}, {totals['other']} other operation{'' if totals['other'] == 1 else 's'}"
-            if totals["other"]
-            else line
-        )
+        return f"{line}, {counted(totals['other'], 'other operation')}" if totals["other"] else line
 
     def _privileges(self, held: bool | str) -> int:
         rows = ((entry.host, row) for entry in self.entries for row in entry.privileges(held))
@@ -205,10 +210,8 @@ def settle(records: Iterable[Record], outcomes: Iterable[Record]) -> list[Record
 
 def _with_progress(plan: Record, done: Record) -> Record:
     added = ("status", "upid", "started", "finished", "error")
-    steps = [
-        {**step, **{key: went[key] for key in added if key in went}}
-        for step, went in zip(plan["steps"], done["steps"], strict=False)
-    ]
+    pairs = zip(plan["steps"], done["steps"], strict=True)
+    steps = [{**step, **{key: went[key] for key in added if key in went}} for step, went in pairs]
     return {**plan, "steps": steps}
 
 

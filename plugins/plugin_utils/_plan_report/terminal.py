@@ -28,6 +28,7 @@ from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.words
     privilege,
     touched,
     unseen,
+    value,
     visible,
 )
 
@@ -71,19 +72,19 @@ def change_text(change: Change, width: int) -> str:
 
 def value_text(change: Change, width: int) -> str:
     key = clip(change.key, 60)
-    there = change.after if change.before is None else change.before
-    return f"{key}: {pair(there, there, max(20, width - len(key) - 10))[0]}"
+    return f"{key}: {clip(value(change.only), max(20, width - len(key) - 10))}"
 
 
 def _entry(entry: Entry, width: int) -> Iterator[Line]:
-    marks = ("" if entry.check_mode else " (carried out, not only planned)") + (" (no_log)" if entry.no_log else "")
+    outcome = f" (not only planned: {entry.outcome})" if entry.outcome else ""
+    marks = f"{outcome} (no_log)" if entry.no_log else outcome
     yield Line(f"{clip(entry.host, _NAME)} / {clip(entry.task['name'], _NAME)}{marks}", "title")
     shown_at = _place_of_changes(entry)
     for place, operation in enumerate(entry.operations):
         yield Line(f"  {operation.sign} {operation_text(operation)}", _PARTS[operation.sign])
         if place == shown_at:
-            text = value_text if entry.comes_or_goes else change_text
-            yield from (Line(f"{_DETAIL}  {text(change, width)}", "detail") for change in entry.changes)
+            shown = value_text if entry.comes_or_goes else change_text
+            yield from (Line(f"{_DETAIL}  {shown(change, width)}", "detail") for change in entry.changes)
     for text, part in _remarks(entry):
         yield from _wrapped(text, part, width)
 
@@ -125,8 +126,8 @@ def _end(report: Report, width: int) -> Iterator[Line]:
     unknown = f" ({totals['unknown_privileges']} not known)" if totals["unknown_privileges"] else ""
     risk = f"highest risk: {totals['risk']}, missing privileges: {totals['missing_privileges']}{unknown}"
     done = sum(not entry.check_mode for entry in report.entries)
-    carried_out = f"; {done} of {len(report.entries)} plans carried out" if done else ""
-    yield Line(f"{report.headline()}; {risk}{carried_out}", "total")
+    real = f"; {done} of {len(report.entries)} plans not only planned" if done else ""
+    yield Line(f"{report.headline()}; {risk}{real}", "total")
 
 
 def _wrapped(text: str, part: str, width: int, indent: str = _DETAIL) -> list[Line]:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,13 +14,7 @@ from typing import Any
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _CONTEXT = 8
-_KINDS = (
-    ("guests", "guest"),
-    ("nodes", "node"),
-    ("storages", "storage"),
-    ("principals", "principal"),
-    ("mails", "mail"),
-)
+_KINDS = {"guests": "guest", "nodes": "node", "storages": "storage", "principals": "principal", "mails": "mail"}
 UNSEEN = "could not be seen: "
 
 
@@ -31,10 +24,7 @@ def visible(text: Any) -> str:
 
 
 def _escape(char: str) -> str:
-    code = ord(char)
-    return _SHORT.get(char) or (
-        f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-    )
+    return _SHORT.get(char) or ascii(char)[1:-1]
 
 
 def clip(text: Any, room: int) -> str:
@@ -55,7 +45,7 @@ def value(item: Any) -> str:
 def pair(before: Any, after: Any, room: int) -> tuple[str, str]:
     """Two values, each clipped; where they are long, from just before the place in which they begin to differ."""
     one, other = visible(value(before)), visible(value(after))
-    same = len(os.path.commonprefix([one, other]))
+    same = next((place for place, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), 0)
     if max(len(one), len(other)) > room and same > 2 * _CONTEXT:
         one, other = (f"...{text[same - _CONTEXT :]}" for text in (one, other))
     return clip(one, room), clip(other, room)
@@ -74,7 +64,7 @@ def counted(number: int, one: str) -> str:
 def touched(blast: Mapping[str, Any]) -> str:
     """The blast radius in words."""
     parts = []
-    for kind, one in _KINDS:
+    for kind, one in _KINDS.items():
         items = blast.get(kind) or []
         if items:
             parts.append(f"{one if len(items) == 1 else counted(len(items), one)} {listed(items)}")
@@ -85,7 +75,7 @@ def touched(blast: Mapping[str, Any]) -> str:
 
 def unseen(plan: Mapping[str, Any]) -> str:
     """Why the blast radius is not complete; empty where it is."""
-    if plan["blast_radius"].get("complete", True):
+    if plan["blast_radius"].get("complete", False):
         return ""
     reasons = [reason.removeprefix(UNSEEN) for reason in plan["risk"]["reasons"] if reason.startswith(UNSEEN)]
     return f"could not see {listed(reasons)}" if reasons else "not everything that this touches could be seen"

@@ -114,7 +114,7 @@ def test_without_the_callback_and_without_need_all_goes_on(site: Site) -> None:
 
 
 def test_a_single_module_without_a_playbook_is_refused(site: Site) -> None:
-    done = site.finish(site.start("ansible", "h1", "-c", "local", "-m", "change", "-a", "name=x"))
+    done = site.finish(site.start("ansible", "h1", "-c", "local", "-m", "change", "-a", "name=x fault="))
     assert (done.status, site.changes) == (2, [])
 
 

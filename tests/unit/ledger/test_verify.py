@@ -296,8 +296,9 @@ def test_a_run_file_under_the_name_of_another_run_is_caught(segment: Segment, le
 
 
 def test_a_run_of_another_ledger_is_caught(segment: Segment, ledger: Path) -> None:
-    (ledger / "ledger_id").write_text("f" * 32)
-    assert only_problem(ledger).reason == "the run belongs to another ledger"
+    for ledger_id in ("f" * 32, ""):
+        (ledger / "ledger_id").write_text(ledger_id)
+        assert only_problem(ledger).reason == "the run belongs to another ledger"
 
 
 def test_one_bad_run_does_not_hide_another(
@@ -323,6 +324,7 @@ def test_what_cannot_be_verified_is_said(segment: Segment, ledger: Path, tmp_pat
 
 def test_a_newer_format_is_not_called_tampered(forger: Forger) -> None:
     forger.edit(0, v=2)
+    assert verify.verify(forger.save()).verdict == "tampered"
     forger.recompute()
     assert verify.verify(forger.save()).verdict == "unverifiable"
 

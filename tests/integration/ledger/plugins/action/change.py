@@ -9,12 +9,41 @@ import os
 import resource
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import run
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.run import RunLedger, current, required
+
+
+def fill_the_disk(ledger: Path) -> None:
+    full = ledger.stat().st_size + 100
+    resource.setrlimit(resource.RLIMIT_FSIZE, (full, full))
+
+
+def lose_the_id(ledger: Path) -> None:
+    ledger.parents[1].joinpath("ledger_id").unlink(missing_ok=True)
+
+
+def move_away(ledger: Path) -> None:
+    ledger.rename(ledger.with_suffix(".gone"))
+
+
+def die(_: Path) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_ansible(_: Path) -> None:
+    parent = os.getppid()
+    os.kill(parent, signal.SIGKILL)
+    wait_for_the_end_of(parent)
+
+
+def wait(_: Path) -> None:
+    Path(os.environ["CHANGES"]).with_name("waiting").touch()
+    wait_for_the_end_of(os.getppid())
 
 
 def wait_for_the_end_of(parent: int) -> None:
@@ -24,41 +53,43 @@ def wait_for_the_end_of(parent: int) -> None:
     os._exit(1)
 
 
+Faults = dict[str, Callable[[Path], None]]
+BEFORE: Faults = {"fill the disk": fill_the_disk, "lose the id": lose_the_id}
+INTENDED: Faults = {"die": die, "kill ansible": kill_ansible, "wait": wait}
+CHANGED: Faults = {"lose the outcome": move_away}
+
+
 class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        name, fault = self._task.args["name"], self._task.args.get("fault", "")
-        ledger, parent = run.current(), os.getppid()
+        name = self._task.args["name"]
+        ledger = current()
         if ledger is None:
-            if run.required():
+            if required():
                 raise AnsibleActionFail("refused: a ledger is required, and there is none")
             return self._change(name)
         facts = self._facts(task_vars or {}, name)
         if self._task.check_mode:
             ledger.plan(**facts)
             return {"changed": True}
-        if fault == "refuse":
+        if self._task.args["fault"] == "refuse":
             ledger.refused(**facts, reasons=["the test says so"])
             raise AnsibleActionFail("refused")
-        if fault == "fill the disk":
-            full = Path(ledger.path).stat().st_size + 100
-            resource.setrlimit(resource.RLIMIT_FSIZE, (full, full))
-        if fault == "lose the id":
-            Path(ledger.path).parents[1].joinpath("ledger_id").unlink(missing_ok=True)
+        return self._recorded(ledger, name, facts)
+
+    def _recorded(self, ledger: RunLedger, name: str, facts: dict[str, Any]) -> dict[str, Any]:
+        self._fail_if_told(BEFORE, ledger)
         op_id = ledger.intent(**facts)
-        if fault == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if fault == "kill ansible":
-            os.kill(parent, signal.SIGKILL)
-            wait_for_the_end_of(parent)
-        if fault == "wait":
-            Path(os.environ["CHANGES"]).with_name("waiting").touch()
-            wait_for_the_end_of(parent)
+        self._fail_if_told(INTENDED, ledger)
         result = self._change(name)
-        if fault == "lose the outcome":
-            Path(ledger.path).rename(ledger.path + ".gone")
+        self._fail_if_told(CHANGED, ledger)
         ledger.outcome(op_id, status="ok", changed=True, upids=[])
         return result
+
+    def _fail_if_told(self, faults: Faults, ledger: RunLedger) -> None:
+        fault = self._task.args["fault"]
+        if fault in faults:
+            faults[fault](Path(ledger.path))
 
     def _facts(self, task_vars: dict[str, Any], name: str) -> dict[str, Any]:
         return {

@@ -1,0 +1,253 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Replays recordings of the real API against the lab and tells where the lab answers differently."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from tests.lab import Lab
+
+# What differs from run to run and is compared as a kind of thing.
+VOLATILE = (
+    (r"UPID:[^\"'\s]+", "<UPID>"),
+    (r"\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d", "<date>"),
+    (r"(?i)\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b", "<MAC>"),
+    (r"\b[0-9a-f]{40}\b", "<digest>"),
+    (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uuid>"),
+)
+
+
+@dataclass
+class Recording:
+    """One exchange with the real API."""
+
+    number: int
+    label: str
+    who: str | None
+    method: str
+    path: str
+    params: dict[str, Any]
+    status: int
+    reason: str
+    body: Any
+
+    @property
+    def upid(self) -> str | None:
+        data = self.body.get("data") if isinstance(self.body, dict) else None
+        return data if isinstance(data, str) and data.startswith("UPID:") else None
+
+    @property
+    def task(self) -> str | None:
+        """The UPID in the path, if the recording reads a task."""
+        match = re.search(r"/tasks/(UPID:[^/]+)/", self.path)
+        return match[1] if match else None
+
+
+def load(file: Path) -> list[Recording]:
+    found = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
+        raw = json.loads(line)
+        body = json.loads(raw["body"]) if raw["body"] else None
+        found.append(Recording(number, raw["label"], raw["as"], raw["method"], raw["path"], raw["params"],
+                               raw["status"], raw["reason"], body))
+    return found
+
+
+@dataclass
+class Difference:
+    recording: Recording
+    what: str
+
+
+@dataclass
+class Outcome:
+    agreed: list[Recording] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    not_served: list[Recording] = field(default_factory=list)
+
+    @property
+    def served(self) -> int:
+        return len(self.agreed) + len(self.differences)
+
+
+def still(text: str) -> str:
+    for pattern, name in VOLATILE:
+        text = re.sub(pattern, name, text)
+    return text
+
+
+def shape(value: Any) -> Any:
+    """Keys and JSON types; of a list the different shapes of its entries."""
+    if isinstance(value, dict):
+        return {key: shape(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return sorted({json.dumps(shape(entry), sort_keys=True) for entry in value})
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    return "number" if isinstance(value, int | float) else "string"
+
+
+def compare(recording: Recording, status: int, reason: str, body: Any) -> str | None:
+    """What differs first, or nothing."""
+    if (status, still(reason)) != (recording.status, still(recording.reason)):
+        return f"status: {recording.status} {recording.reason} -> {status} {reason}"
+    if not isinstance(recording.body, dict) or not isinstance(body, dict):
+        return None if recording.body == body else f"body: {recording.body!r} -> {body!r}"
+    for key in ("message", "errors"):
+        want, got = recording.body.get(key), body.get(key)
+        if still(json.dumps(want, sort_keys=True)) != still(json.dumps(got, sort_keys=True)):
+            return f"{key}: {want!r} -> {got!r}"
+    want, got = recording.body.get("data"), body.get("data")
+    if shape(want) != shape(got):
+        return f"shape of data: {explain(shape(want), shape(got))}"
+    return _compare_task(recording, want, got)
+
+
+def _compare_task(recording: Recording, want: Any, got: Any) -> str | None:
+    """How a task ended is more than a shape."""
+    if recording.task and recording.path.endswith("/status") and isinstance(want, dict):
+        pair = still(str(want.get("exitstatus"))), still(str(got.get("exitstatus")))
+        return None if pair[0] == pair[1] else f"exitstatus: {pair[0]} -> {pair[1]}"
+    if recording.task and recording.path.endswith("/log"):
+        pair = still(want[-1]["t"]), still(got[-1]["t"])
+        return None if pair[0] == pair[1] else f"last line: {pair[0]} -> {pair[1]}"
+    return None
+
+
+def explain(want: Any, got: Any) -> str:
+    if isinstance(want, dict) and isinstance(got, dict):
+        parts = [f"-{key}" for key in sorted(want.keys() - got.keys())]
+        parts += [f"+{key}" for key in sorted(got.keys() - want.keys())]
+        parts += [f"{key}: {explain(want[key], got[key])}" for key in sorted(want.keys() & got.keys())
+                  if want[key] != got[key]]
+        return ", ".join(parts)
+    if isinstance(want, list) and isinstance(got, list):
+        missing, more = [e for e in want if e not in got], [e for e in got if e not in want]
+        if len(missing) == len(more) == 1:
+            return f"[{explain(json.loads(missing[0]), json.loads(more[0]))}]"
+        return f"missing {missing}, more {more}"
+    return f"{want} -> {got}"
+
+
+class Replay:
+    """Sends recordings to a lab in their order, as the same users, with the lab's own ids."""
+
+    def __init__(self, lab: Lab, recordings: list[Recording], machine_failures: list[str]) -> None:
+        self.lab = lab
+        self.recordings = recordings
+        self.machine_failures = [re.compile(pattern) for pattern in machine_failures]
+        self.ends = dict(self._task_ends())
+        self.names: dict[str, str] = {}  # what was recorded: what the lab calls it
+        self.tokens: dict[str, str] = {}
+        self.sessions: dict[str, requests.Session] = {}
+        self.base = f"https://{lab.host}:{lab.port}/api2/json"
+
+    def run(self, before: dict[int, Callable[[Lab], None]]) -> Outcome:
+        """`before` holds what was done on the recorded machine by hand, by the number of the next recording."""
+        outcome = Outcome()
+        for recording in self.recordings:
+            if recording.number in before:
+                before[recording.number](self.lab)
+            self._prepare_failure(recording)
+            answer = self._send(recording)
+            body = answer.json() if answer.content else None
+            self._learn(recording, body)
+            if answer.status_code == 501 and "not served by the lab" in answer.reason:
+                outcome.not_served.append(recording)
+                continue
+            difference = compare(recording, answer.status_code, answer.reason, body)
+            if difference:
+                outcome.differences.append(Difference(recording, difference))
+            else:
+                outcome.agreed.append(recording)
+        return outcome
+
+    def _task_ends(self) -> Iterator[tuple[str, str]]:
+        """How each recorded task ended, as far as it was read."""
+        for recording in self.recordings:
+            upid = recording.task
+            if not upid or not isinstance(recording.body, dict) or recording.status != 200:
+                continue
+            data = recording.body["data"]
+            if isinstance(data, dict) and "exitstatus" in data:
+                yield upid, data["exitstatus"]
+            elif isinstance(data, list) and str(data[-1]["t"]).startswith("TASK ERROR: "):
+                yield upid, data[-1]["t"].removeprefix("TASK ERROR: ")
+
+    def _prepare_failure(self, recording: Recording) -> None:
+        """A task that failed because of the recording machine fails in the lab by a fault."""
+        end = self.ends.get(recording.upid or "")
+        if end and any(pattern.search(end) for pattern in self.machine_failures):
+            self.lab.fault(method=recording.method, path=re.escape(recording.path) + "$", task_exit=end,
+                           task_keep="savevm" in end)
+
+    def _send(self, recording: Recording) -> requests.Response:
+        path = "/".join(quote(part, safe=":!@") for part in self._translate(recording.path).split("/"))
+        if "/content/" in recording.path:
+            head, _, volume = self._translate(recording.path).partition("/content/")
+            path = f"{head}/content/{quote(volume, safe=':')}"
+        params = {key: self._translate(str(value)) for key, value in recording.params.items()}
+        place = "params" if recording.method in ("GET", "DELETE") else "data"
+        headers = {"no csrf": {"CSRFPreventionToken": ""}, "bad csrf": {"CSRFPreventionToken": "x"}}
+        return self._session(recording).request(
+            recording.method, self.base + path, headers=headers.get(recording.label), **{place: params})
+
+    def _translate(self, text: str) -> str:
+        for recorded, own in self.names.items():
+            text = text.replace(recorded, own)
+        return text
+
+    def _learn(self, recording: Recording, body: Any) -> None:
+        """Ids that the lab gave instead of the recorded ones."""
+        data = body.get("data") if isinstance(body, dict) else None
+        if recording.upid and isinstance(data, str):
+            self.names[recording.upid] = data
+        if isinstance(data, dict) and "full-tokenid" in data:
+            self.tokens[data["full-tokenid"]] = data["value"]
+        if recording.task and recording.path.endswith("/log") and isinstance(data, list):
+            self._learn_archives(recording.body["data"], data)
+
+    def _learn_archives(self, want: list[dict[str, Any]], got: list[dict[str, Any]]) -> None:
+        pattern = re.compile(r"creating vzdump archive '.*/(vzdump-[^']+)'")
+        pairs = zip(_found(pattern, want), _found(pattern, got), strict=False)
+        self.names.update(dict(pairs))
+
+    def _session(self, recording: Recording) -> requests.Session:
+        who = recording.who or ""
+        if who not in self.sessions:
+            session = requests.Session()
+            session.trust_env = False
+            session.verify = self.lab.ca_path
+            session.headers.update(self._login(session, who))
+            self.sessions[who] = session
+        return self.sessions[who]
+
+    def _login(self, session: requests.Session, who: str) -> dict[str, str]:
+        if not who:
+            return {}
+        if "!" in who or "@" not in who:
+            user, _, token = who.partition("!")
+            known = self.lab.state.users.get(user, {}).get("tokens", {}).get(token, {})
+            secret = self.tokens.get(who) or known.get("secret", "00000000-0000-0000-0000-000000000000")
+            return {"Authorization": f"PVEAPIToken={who}={secret}"}
+        password = self.lab.state.users[who]["password"]
+        answer = session.post(f"{self.base}/access/ticket", data={"username": who, "password": password})
+        session.cookies.set("PVEAuthCookie", quote(answer.json()["data"]["ticket"], safe=""))
+        return {"CSRFPreventionToken": answer.json()["data"]["CSRFPreventionToken"]}
+
+
+def _found(pattern: re.Pattern[str], lines: list[dict[str, Any]]) -> list[str]:
+    return [match[1] for line in lines if (match := pattern.search(line["t"]))]
+
+
