@@ -81,6 +81,9 @@ class Work:
         shown: dict[str, Any] = {"changed": self.plan.changed, **self.plan.result}
         if not self.planner.reads_only:
             shown["plan"] = self.plan.public()
+            upids = [went["upid"] for went in self.plan.progress if "upid" in went]
+            if upids:
+                shown["upids"] = upids
             if diff:
                 shown["diff"] = self.plan.diff()
         if self.plan.warnings:

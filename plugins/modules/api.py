@@ -76,6 +76,11 @@ plan:
   description: What was or would be done. Its keys are described in the collection's C(docs/plan.md).
   returned: always
   type: dict
+upids:
+  description: The tasks that the API started, in order. With O(wait=false) they may still run; follow them with task_info.
+  returned: when tasks were started
+  type: list
+  elements: str
 data:
   description: What a GET answered.
   returned: with O(method=get)

@@ -48,7 +48,7 @@ EXAMPLES = r"""
 
 - name: Wait for a backup that runs on its own
   steward.proxmox.task_info:
-    upid: "{{ backup.plan.steps[0].upid }}"
+    upid: "{{ backup.upids[0] }}"
   register: task
   until: not task.tasks[0].running
   retries: 60

@@ -10,6 +10,7 @@ import copy
 import hashlib
 import random
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,15 +99,15 @@ class State:
         self.nodes: dict[str, dict[str, Any]] = data["nodes"]
         self.offline: set[str] = set()
         self.quorate = True
-        self.storages: dict[str, dict[str, Any]] = data["storages"]
+        self.storages: dict[str, dict[str, Any]] = data.get("storages", {})
         self.storages_offline: set[str] = set()
         self.networks: dict[str, dict[str, dict[str, Any]]] = {n: dict(d["networks"]) for n, d in self.nodes.items()}
-        self.domains: dict[str, dict[str, Any]] = data["domains"]
-        self.users: dict[str, dict[str, Any]] = data["users"]
+        self.domains: dict[str, dict[str, Any]] = data.get("domains", {})
+        self.users: dict[str, dict[str, Any]] = data.get("users", {})
         self.groups: dict[str, dict[str, Any]] = data.get("groups", {})
         self.roles: dict[str, set[str]] = {name: set(privs) for name, privs in data.get("roles", {}).items()}
-        self.acl: list[dict[str, Any]] = [dict(entry) for entry in data["acl"]]
-        self.credentials: dict[str, dict[str, str]] = data["credentials"]
+        self.acl: list[dict[str, Any]] = list(_seed_acl(data.get("acl", {})))
+        self.credentials: dict[str, dict[str, str]] = data.get("credentials", {})
         self.pools: dict[str, dict[str, Any]] = data.get("pools", {})
         self.options: dict[str, Any] = data.get("options", {})
         self.aliases: dict[str, dict[str, dict[str, str]]] = {}
@@ -117,16 +118,16 @@ class State:
         self.guests: dict[int, Guest] = {}
         self.commands: list[dict[str, Any]] = []  # what `pct exec` was asked to run
         self._random = random.Random(20261120)
-        self._seed_volumes(data.get("volumes", []))
+        self._seed_volumes(data.get("volumes", {}))
         self._seed_guests(data.get("guests", {}))
 
-    def _seed_volumes(self, volumes: list[dict[str, Any]]) -> None:
-        for spec in volumes:
-            shared = self.storages[spec["volid"].split(":", 1)[0]].get("shared")
+    def _seed_volumes(self, volumes: dict[str, dict[str, Any]]) -> None:
+        for volid, spec in volumes.items():
+            shared = self.storages[volid.split(":", 1)[0]].get("shared")
             for node in [None] if shared else spec.get("nodes", list(self.nodes)):
                 self.add(Volume(
-                    spec["volid"], node, spec["content"], spec["format"], spec.get("size", 3 << 20),
-                    int(time.time()), vmid=spec.get("vmid")))
+                    volid, node, spec["content"], spec["format"], spec.get("size", 3 << 20), int(time.time()),
+                    vmid=spec.get("vmid")))
 
     def _seed_guests(self, guests: dict[int, dict[str, Any]]) -> None:
         for vmid, spec in guests.items():
@@ -161,18 +162,25 @@ class State:
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`over` laid over `base`: dicts by key, lists added, None removes."""
+    """`over` laid over `base`, dicts key by key; None removes."""
     result = copy.deepcopy(base)
     for key, value in over.items():
         if value is None:
             result.pop(key, None)
-        elif isinstance(value, dict) and isinstance(result.get(key), dict):
-            result[key] = merge(result[key], value)
-        elif isinstance(value, list) and isinstance(result.get(key), list):
-            result[key] = [*result[key], *copy.deepcopy(value)]
+        elif isinstance(value, dict):
+            known = result.get(key)
+            result[key] = merge(known if isinstance(known, dict) else {}, value)
         else:
             result[key] = copy.deepcopy(value)
     return result
+
+
+def _seed_acl(paths: dict[str, dict[str, str]]) -> Iterator[dict[str, Any]]:
+    """A path's subjects and their roles; a group is written @name."""
+    for path, subjects in paths.items():
+        for subject, role in subjects.items():
+            kind = "group" if subject.startswith("@") else "token" if "!" in subject else "user"
+            yield {"path": path, "type": kind, "ugid": subject.removeprefix("@"), "roleid": role, "propagate": 1}
 
 
 def digest(text: str) -> str:

@@ -50,7 +50,7 @@ def choose(world: World, node: str, selector: Mapping[str, Any]) -> dict[str, An
         wanted = {key: value for key, value in selector.items() if value is not None and key != "newest"}
         raise BadInput(
             f"No backup on storage '{storage}' of node {node} matches {wanted}",
-            "Check it with backup or guest_info",
+            "backup_info lists what is there",
         )
     if len(rows) > 1 and not selector.get("newest"):
         names = ", ".join(row["volid"] for row in rows)

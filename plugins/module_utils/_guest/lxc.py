@@ -97,7 +97,7 @@ def _configure(
     forbidden = lxc_config.root_only(change.merged(), have)
     if forbidden and not world.is_root:
         raise Refused(
-            f"{guest.target}: {forbidden} is only allowed for root@pam; {world.identity} cannot do it and no token can."
+            f"{guest.target}: {forbidden} is only allowed for root@pam; {world.identity} cannot do it and no token can"
             "",
             "Log in as root@pam with api_password for this task",
         )

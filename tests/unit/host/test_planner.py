@@ -54,9 +54,9 @@ class Node:
         self.there = self.made
 
 
-def work(node: Node, check: bool = False, memory: Memory | None = None, **golden: Any) -> Work:
+def work(node: Node, check: bool = False, run: Memory | None = None, **golden: Any) -> Work:
     options = {"golden_lxc": {**GOLDEN, **golden}, "node": "pve1", "runner": "sudo", "pct": "/usr/sbin/pct"}
-    return Work(PRIVILEGED_HOST, options, memory or Memory(), check, writer=node)
+    return Work(PRIVILEGED_HOST, options, run or Memory(), check, writer=node)
 
 
 def test_a_missing_base_is_one_step() -> None:
@@ -194,19 +194,19 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(wanted: dict[str, An
 
 def test_a_later_task_of_a_check_run_sees_it() -> None:
     memory = Memory()
-    first = work(Node(), check=True, memory=memory)
+    first = work(Node(), check=True, run=memory)
     memory.remember(first.plan, {}, check=True)
     seen = {effect.at for effects in memory.effects.values() for effect in effects}
     assert {"/nodes/pve1/lxc/9001/config", "pct config?node=pve1&vmid=9001", "/cluster/resources?type=vm"} <= seen
     rootfs = memory.effects["/nodes/pve1/lxc/9001/config"][0].value["rootfs"]
     assert rootfs == "local-zfs:(known after apply: rootfs of lxc/9001),size=4G"
-    second = work(Node(), check=True, memory=memory)
+    second = work(Node(), check=True, run=memory)
     assert (second.plan.steps, second.plan.warnings) == ([], [])
 
 
 def test_what_one_host_will_have_another_has_not() -> None:
     memory = Memory()
-    first = work(Node(), check=True, memory=memory)
+    first = work(Node(), check=True, run=memory)
     memory.remember(first.plan, {}, check=True)
     options = {"golden_lxc": GOLDEN, "node": "pve2", "runner": "sudo", "pct": "/usr/sbin/pct"}
     assert Work(PRIVILEGED_HOST, options, memory, True, writer=Node()).plan.changed

@@ -1,0 +1,134 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""golden_lxc against a fake pct, without sudo: what is run, and what becomes of its failures."""
+
+import os
+import re
+import time
+
+import pytest
+from ansible_collections.steward.proxmox.plugins.module_utils._engine import failure
+from ansible_collections.steward.proxmox.plugins.module_utils._errors import (
+    ApiError,
+    BadInput,
+    OutcomeUnknown,
+    Refused,
+    StewardError,
+    Unreachable,
+)
+
+from .conftest import TEMPLATE, Pct
+
+CREATE = f"create 9001 {TEMPLATE} --unprivileged 1 --features nesting=1,keyctl=1 --rootfs local-zfs:4 --hostname golden"
+
+
+def test_check_mode_only_reads(pct: Pct) -> None:
+    task = pct.work(check=True)
+    assert task.plan.changed
+    assert pct.calls == ["config 9001"]
+
+
+def test_created_verified_and_then_nothing_to_do(pct: Pct) -> None:
+    task = pct.work()
+    task.carry_out()
+    assert pct.calls == ["config 9001", CREATE, "config 9001"]
+    assert task.result()["config"]["rootfs"] == "local-zfs:subvol-9001-disk-0,size=4G"
+    again = pct.work()
+    assert (again.plan.changed, again.plan.warnings) == (False, [])
+    assert len(pct.calls) == 4
+
+
+def failing(pct: Pct, **golden: str) -> tuple[StewardError, dict[str, object]]:
+    task = pct.work(**golden)
+    with pytest.raises(StewardError) as caught:
+        task.carry_out()
+    return caught.value, failure(caught.value, task)
+
+
+def test_a_missing_template_fails_in_the_words_of_pct(pct: Pct) -> None:
+    error, result = failing(pct, template="local:vztmpl/none.tar.gz")
+    assert type(error) is ApiError
+    assert "unable to create CT 9001 - volume 'local:vztmpl/none.tar.gz' does not exist" in str(error)
+    assert str(error).endswith("It does not exist afterwards")
+    assert result["exit_status"] == 255
+    assert "rc" not in result  # ansible takes it for its own
+    assert result["changed"] is False
+    assert pct.made == []
+
+
+def test_a_failure_that_left_a_container_says_so(pct: Pct) -> None:
+    pct.before('[ "$1" = create ] && { touch "$2.conf"; echo "no space left" >&2; exit 255; }')
+    error, _result = failing(pct)
+    assert re.search(r"no space left\. It exists now", str(error))
+
+
+def test_a_base_without_its_features_fails_after_all(pct: Pct) -> None:
+    pct.before('[ "$1" = create ] && { echo "unprivileged: 1" >"$2.conf"; exit 0; }')
+    error, result = failing(pct)
+    assert "was created, but it lacks the features nesting, keyctl" in str(error)
+    assert result["changed"] is True
+
+
+def test_a_creation_that_takes_too_long_goes_on_and_is_unknown(pct: Pct) -> None:
+    pct.before('[ "$1" = create ] && sleep 2')
+    task = pct.work(timeout=1)
+    with pytest.raises(OutcomeUnknown, match="still runs on .* after 1 seconds; it was not stopped"):
+        task.carry_out()
+    assert task.plan.progress[0]["status"] == "unknown"
+    assert pct.made == []
+    deadline = time.monotonic() + 10
+    while not pct.made and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert pct.made == ["9001"]
+
+
+def test_a_creation_that_is_killed_is_unknown(pct: Pct) -> None:
+    pct.before('[ "$1" = create ] && kill -9 $$')
+    with pytest.raises(OutcomeUnknown, match="ended by signal 9"):
+        pct.work().carry_out()
+
+
+@pytest.mark.parametrize(
+    ("shell", "error", "says"),
+    [
+        ("echo 'ipcc_send_rec[1] failed: Connection refused' >&2; exit 111", ApiError, "Connection refused"),
+        ("echo 'Segmentation fault'; exit 0", ApiError, "not 'key: value'"),
+        ("head -c 1100000 /dev/zero | tr '\\0' x; exit 0", ApiError, "more than 1 MiB"),
+    ],
+)
+def test_a_read_that_fails_stops_everything(pct: Pct, shell: str, error: type[StewardError], says: str) -> None:
+    pct.before(shell)
+    with pytest.raises(error, match=says):
+        pct.work()
+    assert pct.calls == ["config 9001"]
+
+
+def test_a_read_that_hangs_ends(pct: Pct, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible_collections.steward.proxmox.plugins.module_utils._host import operations
+
+    config = operations.OPERATIONS["pct config"]
+    monkeypatch.setitem(operations.OPERATIONS, "pct config", type(config)(**{**vars(config), "timeout": 0.3}))
+    pct.before("exec sleep 20")
+    with pytest.raises(Unreachable, match="still runs .* after 0.3 seconds.*pve-cluster"):
+        pct.work()
+
+
+def test_without_pct_it_says_so(pct: Pct) -> None:
+    os.remove(pct.path)
+    with pytest.raises(BadInput, match=r"fake-pct-.*/pct is not installed on .*Is this host a node of Proxmox VE"):
+        pct.work()
+
+
+def test_a_pct_that_may_not_be_run_is_a_matter_of_permission(pct: Pct) -> None:
+    os.chmod(pct.path, 0o644)
+    with pytest.raises(Refused, match="permission: .* cannot be run"):
+        pct.work()
+
+
+def test_whoever_is_not_root_is_told(pct: Pct, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    pct.before("echo 'please run as root' >&2; exit 255")
+    with pytest.raises(Refused, match=r"permission: .*please run as root.*runner: sudo"):
+        pct.work()
