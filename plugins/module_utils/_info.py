@@ -46,7 +46,7 @@ def shortened(items: list[Any]) -> tuple[list[Any], bool]:
 
 def plan_guest_info(options: Mapping[str, Any], world: World) -> Plan:
     """The guests that the credential may see and the options choose."""
-    rows = [row for row in resources(world) if _chosen(options, row)]
+    rows = [dict(row) for row in resources(world) if _chosen(options, row)]
     rows.sort(key=lambda row: int(row["vmid"]))
     for row in rows:
         row["tags"] = [tag for tag in str(row.get("tags") or "").strip().split(";") if tag]

@@ -72,4 +72,6 @@ def refuse_missing(privileges: list[dict[str, Any]], identity: str) -> None:
     for row in lacking:
         by_path.setdefault(row["path"], []).append(row["any_of"][0])
     grants = " && ".join(grant_command(path, tuple(dict.fromkeys(names)), identity) for path, names in by_path.items())
+    if "!" in identity:
+        grants += f" (with privilege separation, {identity.partition('!')[0]} needs them too)"
     raise Refused(f"{identity} lacks: {wants}", f"An administrator can grant it: {grants}", privileges=lacking)

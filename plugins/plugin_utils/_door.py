@@ -81,7 +81,6 @@ class Door(ActionBase):
     """The action plugin of every module that has a Planner."""
 
     planner: ClassVar[Planner]
-    _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         if self._task.async_val:
@@ -172,7 +171,12 @@ class Door(ActionBase):
         ledger = ledger_run.current()
         if ledger is not None:
             more = remove_values(more, _secrets(self.planner.argument_spec(), options))
-            getattr(ledger, kind)(**self._frame(options, task_vars, plan), **more)
+            try:
+                getattr(ledger, kind)(**self._frame(options, task_vars, plan), **more)
+            except ledger_run.LedgerError as error:
+                raise AnsibleActionFail(
+                    f"The {kind} could not be recorded, and nothing was changed: {error}"
+                ) from error
 
     def _frame(self, options: dict[str, Any], task_vars: Mapping[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
         task = self._task

@@ -172,11 +172,11 @@ class LabApp:
         """A request for another node goes there: it must exist and be up."""
         if node == "localhost":
             return self.state.local
+        if node in self.state.offline:
+            raise Refusal(595, "No route to host", body=False)
         if node not in self.state.nodes:
             tail = "Temporary failure in name resolution"
             raise Died(f"hostname lookup '{node}' failed - failed to get address info for: {node}: {tail}")
-        if node in self.state.offline:
-            raise Refusal(595, "No route to host", body=False)
         return node
 
     def _record(self, entry: dict[str, Any]) -> None:

@@ -154,7 +154,9 @@ def prepare_start(state: State, guest: Guest, task: Task) -> None:
 
 
 def power_off(guest: Guest) -> None:
+    """A stopped container takes the changes that waited for a restart."""
     guest.started, guest.paused = None, False
+    lxc_config.apply_pending(guest)
 
 
 def running(call: Call) -> Guest:

@@ -21,6 +21,8 @@ KEPT = ("cpu", "disk", "diskread", "diskwrite", "lock", "maxdisk", "maxmem", "me
 
 def guest(call: Call, found: Guest) -> Entry:
     base: Entry = {"id": f"{found.kind}/{found.vmid}", "type": found.kind, "vmid": found.vmid, "node": found.node}
+    if found.node not in call.state.nodes:  # a node that never reported
+        return base | {"status": "unknown"} | ({"tags": found.config["tags"]} if "tags" in found.config else {})
     own = FIGURES[found.kind](call.state, found)
     entry = base | {key: own[key] for key in KEPT if key in own}
     entry |= {"maxcpu": own["cpus"], "template": int(found.template), "memhost": 0}

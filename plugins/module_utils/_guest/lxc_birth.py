@@ -83,7 +83,7 @@ class Birth:
         """What every birth needs: the id, the pool, the space."""
         pool = f"/pool/{self.pool}" if self.pool else ""
         needs = [Need(f"/vms/{self.vmid}", ("VM.Allocate",), or_path=pool)]
-        return (*needs, Need(pool, ("Pool.Allocate",))) if pool else tuple(needs)
+        return (*needs, Need(pool, ("Pool.Allocate", "Permissions.Modify"))) if pool else tuple(needs)
 
     def _node(self) -> str:
         node = self.options.get("node")
@@ -131,6 +131,8 @@ def give_birth(options: Mapping[str, Any], world: World, over: Guest | None) -> 
     )
     plan.after = {"exists": True, **config} if over is None else config
     plan_power(draft, options["state"], running=False, options=options)
+    if over is None:
+        plan.before = {"exists": False}
     if options["state"] == "template":
         draft.step(
             Step(
@@ -319,7 +321,7 @@ def _from_archive(birth: Birth) -> dict[str, Any]:
                 *birth.allocation(),
                 *_config_needs(birth, overrides),
                 Need(f"/storage/{storage}", ("Datastore.AllocateSpace",)),
-                *_archive_needs(birth, volid),
+                *_archive_needs(birth, archive),
             ),
             secrets=frozenset({"password"}),
         )
@@ -393,11 +395,11 @@ def _finish_restored(birth: Birth, change: lxc_config.Change, config: dict[str, 
             config[slot] = VOLUME.encode({**VOLUME.decode(config[slot]), **VOLUME.decode({"size": size})})
 
 
-def _archive_needs(birth: Birth, volid: str) -> tuple[Need, ...]:
-    return (
-        Need(f"/storage/{volid.partition(':')[0]}", ("Datastore.AllocateSpace", "Datastore.Audit")),
-        Need(f"/vms/{birth.vmid}", ("VM.Backup",)),
-    )
+def _archive_needs(birth: Birth, archive: Mapping[str, Any]) -> tuple[Need, ...]:
+    """Reading a backup: its storage, and its guest where that is another one (pve-storage: check_volume_access)."""
+    space = Need(f"/storage/{archive['volid'].partition(':')[0]}", ("Datastore.AllocateSpace",))
+    owner = int(archive.get("vmid") or birth.vmid)
+    return (space,) if owner == birth.vmid else (space, Need(f"/vms/{owner}", ("VM.Backup",)))
 
 
 # -- clone -----------------------------------------------------------------------------------------------------------

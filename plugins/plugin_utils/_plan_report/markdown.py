@@ -82,7 +82,7 @@ def _head(report: Report) -> Iterator[str]:
 def _row(entry: Entry) -> str:
     plan = "<br>".join(code(f"{operation.sign} {operation_text(operation)}") for operation in entry.operations)
     marks = [
-        *([entry.outcome] if entry.outcome else []),
+        *([code(entry.outcome)] if entry.outcome else []),
         *(["no_log"] if entry.no_log else []),
         *(["**incomplete**"] if unseen(entry.plan) else []),
         *([f"**missing: {counted(len(entry.privileges(False)), 'privilege')}**"] if entry.privileges(False) else []),

@@ -66,17 +66,17 @@ def operation_text(operation: Operation) -> str:
 def change_text(change: Change, width: int) -> str:
     """`cores: 2 -> 3`; of an object that comes or goes the one value it has."""
     key = clip(change.key, 60)
-    before, after = pair(change.before, change.after, max(20, (width - len(key) - 10) // 2))
+    before, after = pair(change.before, change.after, max(20, (width - len(key) - 12) // 2))
     return f"{key}: {before} -> {after}"
 
 
 def value_text(change: Change, width: int) -> str:
     key = clip(change.key, 60)
-    return f"{key}: {clip(value(change.only), max(20, width - len(key) - 10))}"
+    return f"{key}: {clip(value(change.only), max(20, width - len(key) - 8))}"
 
 
 def _entry(entry: Entry, width: int) -> Iterator[Line]:
-    outcome = f" (not only planned: {entry.outcome})" if entry.outcome else ""
+    outcome = f" (not only planned: {clip(entry.outcome, _NAME)})" if entry.outcome else ""
     marks = f"{outcome} (no_log)" if entry.no_log else outcome
     yield Line(f"{clip(entry.host, _NAME)} / {clip(entry.task['name'], _NAME)}{marks}", "title")
     shown_at = _place_of_changes(entry)

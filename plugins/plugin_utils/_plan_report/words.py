@@ -28,9 +28,12 @@ def _escape(char: str) -> str:
 
 
 def clip(text: Any, room: int) -> str:
-    """`text`, visible, in at most about `room` characters; says how much was left out."""
+    """`text`, visible, in `room` characters; where that cuts it, it ends in `...+N`, the number of characters cut."""
     shown = visible(text)
-    return shown if len(shown) <= room else f"{shown[:room]}... ({len(shown) - room} more characters)"
+    if len(shown) <= room:
+        return shown
+    kept = max(0, room - len(f"...+{len(shown)}"))
+    return f"{shown[:kept]}...+{len(shown) - kept}"
 
 
 def value(item: Any) -> str:

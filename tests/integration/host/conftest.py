@@ -36,7 +36,8 @@ case "$1" in
             exit 255
         fi
         printf 'arch: amd64\\nfeatures: nesting=1,keyctl=1\\nhostname: golden\\nmemory: 512\\n' >"$2.conf"
-        printf 'ostype: alpine\\nrootfs: local-zfs:subvol-%s-disk-0,size=4G\\nswap: 512\\nunprivileged: 1\\n' "$2" >>"$2.conf" ;;
+        printf 'ostype: alpine\\n' >>"$2.conf"
+        printf 'rootfs: local-zfs:subvol-%s-disk-0,size=4G\\nswap: 512\\nunprivileged: 1\\n' "$2" >>"$2.conf" ;;
 esac
 """
 

@@ -7,6 +7,7 @@
 import os
 import re
 import time
+from typing import Any
 
 import pytest
 from ansible_collections.steward.proxmox.plugins.module_utils._engine import failure
@@ -40,7 +41,7 @@ def test_created_verified_and_then_nothing_to_do(pct: Pct) -> None:
     assert len(pct.calls) == 4
 
 
-def failing(pct: Pct, **golden: str) -> tuple[StewardError, dict[str, object]]:
+def failing(pct: Pct, **golden: Any) -> tuple[StewardError, dict[str, object]]:
     task = pct.work(**golden)
     with pytest.raises(StewardError) as caught:
         task.carry_out()
@@ -74,7 +75,7 @@ def test_a_base_without_its_features_fails_after_all(pct: Pct) -> None:
 def test_a_creation_that_takes_too_long_goes_on_and_is_unknown(pct: Pct) -> None:
     pct.before('[ "$1" = create ] && sleep 2')
     task = pct.work(timeout=1)
-    with pytest.raises(OutcomeUnknown, match="still runs on .* after 1 seconds; it was not stopped"):
+    with pytest.raises(OutcomeUnknown, match=r"still runs on .* after 1 seconds; it was not stopped"):
         task.carry_out()
     assert task.plan.progress[0]["status"] == "unknown"
     assert pct.made == []
@@ -111,7 +112,7 @@ def test_a_read_that_hangs_ends(pct: Pct, monkeypatch: pytest.MonkeyPatch) -> No
     config = operations.OPERATIONS["pct config"]
     monkeypatch.setitem(operations.OPERATIONS, "pct config", type(config)(**{**vars(config), "timeout": 0.3}))
     pct.before("exec sleep 20")
-    with pytest.raises(Unreachable, match="still runs .* after 0.3 seconds.*pve-cluster"):
+    with pytest.raises(Unreachable, match=r"still runs .* after 0.3 seconds.*pve-cluster"):
         pct.work()
 
 
@@ -123,7 +124,7 @@ def test_without_pct_it_says_so(pct: Pct) -> None:
 
 def test_a_pct_that_may_not_be_run_is_a_matter_of_permission(pct: Pct) -> None:
     os.chmod(pct.path, 0o644)
-    with pytest.raises(Refused, match="permission: .* cannot be run"):
+    with pytest.raises(Refused, match=r"permission: .* cannot be run"):
         pct.work()
 
 

@@ -99,13 +99,13 @@ def golden(pct: Pct, check: bool = False, **wanted: Any) -> dict[str, Any]:
 
 def run(*argv: str) -> subprocess.CompletedProcess[str]:
     line = [sudo.SUDO, "-n", *argv]
-    return as_user(lambda: subprocess.run(line, capture_output=True, text=True, stdin=subprocess.DEVNULL))  # type: ignore[no-any-return]
+    return as_user(lambda: subprocess.run(line, capture_output=True, text=True, stdin=subprocess.DEVNULL))
 
 
 def test_with_the_documented_rule_it_is_made(allowed: Pct) -> None:
     shape: dict[str, Any] = {"cores": 2, "memory": 1024, "swap": 0, "tags": ["docker", "golden"], "ostype": "alpine"}
     nets = [{"slot": "net0", "bridge": "vmbr0", "ip": "dhcp", "trunks": [2, 3]}, {"slot": "net1", "bridge": "vmbr1"}]
-    names = {"nameserver": ["192.0.2.1", "2001:db8::1"], "searchdomain": "example.org"}
+    names: dict[str, Any] = {"nameserver": ["192.0.2.1", "2001:db8::1"], "searchdomain": "example.org"}
     result = golden(allowed, **shape, **names, net=nets)
     assert result.get("msg") is None
     assert result["changed"]

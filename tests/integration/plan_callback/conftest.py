@@ -47,6 +47,8 @@ class Site:
 
     folder: Path
     lab: Lab
+    callbacks: str = "steward.proxmox.plan"
+    configuration: str = ""
 
     @property
     def json(self) -> dict[str, Any]:
@@ -55,6 +57,11 @@ class Site:
     @property
     def markdown(self) -> str:
         return (self.folder / "plan.md").read_text()
+
+    @property
+    def text(self) -> str:
+        """Everything that both files hold."""
+        return (self.folder / "plan.json").read_text() + self.markdown
 
     def play(
         self,
@@ -68,7 +75,9 @@ class Site:
     ) -> Done:
         defaults = {"hosts": "all", "gather_facts": False, "connection": "local", "tasks": list(tasks)}
         (self.folder / "play.yml").write_text(yaml.safe_dump([defaults | play]))
-        (self.folder / "ansible.cfg").write_text("[defaults]\ncallbacks_enabled = steward.proxmox.plan\n")
+        (self.folder / "ansible.cfg").write_text(
+            f"[defaults]\ncallbacks_enabled = {self.callbacks}\n{self.configuration}"
+        )
         command = [str(BIN / "ansible-playbook"), "-i", hosts, "--forks=4", "play.yml", *(["--check"] if check else [])]
         done = subprocess.run(
             command,

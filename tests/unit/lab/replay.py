@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from urllib.parse import quote
 import requests
 
 from tests.lab import Lab
+from tests.lab.state import Guest
 
 # What differs from run to run and is compared as a kind of thing.
 VOLATILE = (
@@ -140,25 +142,46 @@ def explain(want: Any, got: Any) -> str:
     return f"{want} -> {got}"
 
 
+class Machine:
+    """What is known of the machine that was recorded, beside the recordings."""
+
+    def __init__(self, described: dict[str, Any]) -> None:
+        self.seed: dict[str, Any] = described["seed"]
+        self.failures = [re.compile(pattern) for pattern in described["machine_failures"]]
+        self.by_hand: list[dict[str, Any]] = described["by_hand"]
+
+    def failed(self, end: str) -> bool:
+        return any(pattern.search(end) for pattern in self.failures)
+
+    def work_before(self, recording: Recording) -> Iterator[dict[str, Any]]:
+        for work in list(self.by_hand):
+            label = work["label"]
+            fits = recording.label.startswith(label[:-1]) if label.endswith("*") else recording.label == label
+            if fits and work.get("status") in (None, recording.status):
+                yield work
+                if work.get("once"):
+                    self.by_hand.remove(work)
+
+
 class Replay:
     """Sends recordings to a lab in their order, as the same users, with the lab's own ids."""
 
-    def __init__(self, lab: Lab, recordings: list[Recording], machine_failures: list[str]) -> None:
+    def __init__(self, lab: Lab, recordings: list[Recording], machine: Machine) -> None:
         self.lab = lab
         self.recordings = recordings
-        self.machine_failures = [re.compile(pattern) for pattern in machine_failures]
+        self.machine = machine
         self.ends = dict(self._task_ends())
         self.names: dict[str, str] = {}  # what was recorded: what the lab calls it
         self.tokens: dict[str, str] = {}
         self.sessions: dict[str, requests.Session] = {}
         self.base = f"https://{lab.host}:{lab.port}/api2/json"
 
-    def run(self, before: dict[int, Callable[[Lab], None]]) -> Outcome:
-        """`before` holds what was done on the recorded machine by hand, by the number of the next recording."""
+    def run(self) -> Outcome:
         outcome = Outcome()
         for recording in self.recordings:
-            if recording.number in before:
-                before[recording.number](self.lab)
+            for work in self.machine.work_before(recording):
+                self._by_hand(work)
+            self._make_room(recording)
             self._prepare_failure(recording)
             answer = self._send(recording)
             body = answer.json() if answer.content else None
@@ -173,22 +196,73 @@ class Replay:
                 outcome.agreed.append(recording)
         return outcome
 
+    def _by_hand(self, work: dict[str, Any]) -> None:
+        state = self.lab.state
+        if "back" in work:
+            state.offline.clear()
+            state.quorate = True
+        if "fault" in work:
+            self.lab.fault(**work["fault"])
+        if "running" in work:
+            state.guests[work["running"]].started = time.time()
+        if "cluster" in work:
+            self._make_cluster(work["cluster"])
+        if "foreign" in work:
+            guest = Guest(kind="qemu", **work["foreign"])
+            state.guests[guest.vmid] = guest
+            state.offline.add(guest.node)
+        if "request" in work:
+            wanted = work["request"]
+            recording = Recording(-1, "by hand", "root@pam", wanted["method"], wanted["path"], wanted["params"], 0, "", 0)
+            self._send(recording)
+
+    def _make_cluster(self, name: str) -> None:
+        """Two nodes, no guest of the time before."""
+        state = self.lab.state
+        state.cluster = name
+        state.offline.clear()
+        state.nodes["pve2"] = dict(state.nodes["pve1"])
+        state.networks["pve2"] = dict(state.networks["pve1"])
+        state.guests.clear()
+        template = next(volume for volume in state.volumes.values() if volume.content == "vztmpl")
+        state.volumes.clear()
+        for node in state.nodes:
+            state.add(replace(template, node=node))
+
+    def _make_room(self, recording: Recording) -> None:
+        """The recorder removed guests by hand before it made others with their number."""
+        new = recording.params.get("newid") or recording.params.get("vmid")
+        makes = recording.method == "POST" and re.search(r"/(lxc|qemu|clone)$", recording.path) and recording.upid
+        state = self.lab.state
+        if makes and int(new) in state.guests and not recording.params.get("force"):
+            state.guests.pop(int(new))
+            for task in self.lab.app.tasks.running():
+                self.lab.app.tasks.stop(task)
+            for place in [place for place, volume in state.volumes.items() if volume.vmid == int(new)]:
+                if state.volumes[place].content != "backup":
+                    del state.volumes[place]
+
     def _task_ends(self) -> Iterator[tuple[str, str]]:
-        """How each recorded task ended, as far as it was read."""
+        """How each recorded task ended, as far as it was read: the exit status or the whole log."""
+        logs: dict[str, str] = {}
         for recording in self.recordings:
             upid = recording.task
             if not upid or not isinstance(recording.body, dict) or recording.status != 200:
                 continue
             data = recording.body["data"]
-            if isinstance(data, dict) and "exitstatus" in data:
-                yield upid, data["exitstatus"]
-            elif isinstance(data, list) and str(data[-1]["t"]).startswith("TASK ERROR: "):
-                yield upid, data[-1]["t"].removeprefix("TASK ERROR: ")
+            if isinstance(data, dict):
+                yield upid, data.get("exitstatus", "hung: query-savevm")
+            elif self.machine.failed(text := " ".join(str(line["t"]) for line in data)):
+                logs[upid] = str(data[-1]["t"]).removeprefix("TASK ERROR: ")
+                self.machine.failures.append(re.compile(re.escape(upid)))
+                assert text
+        yield from logs.items()
 
     def _prepare_failure(self, recording: Recording) -> None:
         """A task that failed because of the recording machine fails in the lab by a fault."""
-        end = self.ends.get(recording.upid or "")
-        if end and any(pattern.search(end) for pattern in self.machine_failures):
+        upid = recording.upid or ""
+        end = self.ends.get(upid)
+        if end and end != "OK" and (self.machine.failed(end) or self.machine.failed(upid)):
             self.lab.fault(method=recording.method, path=re.escape(recording.path) + "$", task_exit=end,
                            task_keep="savevm" in end)
 
@@ -204,9 +278,18 @@ class Replay:
             recording.method, self.base + path, headers=headers.get(recording.label), **{place: params})
 
     def _translate(self, text: str) -> str:
+        for archive in re.findall(r"vzdump-lxc-\d+-2026_\d\d_\d\d-\d\d_\d\d_\d\d", text):
+            if not any(name.startswith(archive) for name in self.names):
+                self.names[archive] = self._newest(archive) or archive
         for recorded, own in self.names.items():
             text = text.replace(recorded, own)
         return text
+
+    def _newest(self, archive: str) -> str | None:
+        """A backup that was made by hand: the lab's newest of the same guest."""
+        stem = archive[: archive.index("2026_")]
+        found = [v.name.split("/")[1] for v in self.lab.state.volumes.values() if v.name.startswith(f"backup/{stem}")]
+        return max(found).split(".", 1)[0] if found else None
 
     def _learn(self, recording: Recording, body: Any) -> None:
         """Ids that the lab gave instead of the recorded ones."""

@@ -40,7 +40,7 @@ def test_nothing() -> None:
 def test_outcome_of_a_real_run() -> None:
     failed = plan(step("update", status="failed", error="storage is full"))
     shown = render(Report.of([record(failed, check_mode=False)], check_mode=False))
-    assert "| failed |" in shown
+    assert "| <code>failed</code> |" in shown
     assert "**<code>update</code> failed**: <code>storage is full</code>" in shown
 
 

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""golden_lxc in a playbook against the lab, through both doors: in the process of the play, and sent to the target."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+CONNECTIONS = ("local", "elsewhere")
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """A lab as a process of its own, with its `pct`."""
+    place = tmp_path / "lab"
+    command = [sys.executable, "-m", "tests.lab"]
+    subprocess.run([*command, "start", "--dir", place], cwd=ROOT, check=True, capture_output=True)
+    yield {**json.loads((place / "lab.json").read_text()), "env": environment(place / "lab.env")}
+    subprocess.run([*command, "stop", "--dir", place], cwd=ROOT, check=True, capture_output=True)
+
+
+def environment(file: Path) -> dict[str, str]:
+    pairs = (line.removeprefix("export ").partition("=") for line in file.read_text().splitlines())
+    return {name: value.strip("'") for name, _equals, value in pairs}
+
+
+@pytest.fixture
+def play(lab: dict[str, Any], tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Runs the playbook once and returns what its tasks returned."""
+
+    def once(connection: str, *more: str) -> dict[str, Any]:
+        kept = tmp_path / "kept.json"
+        own = {"ANSIBLE_CONNECTION_PLUGINS": str(HERE / "plugins" / "connection"), "ANSIBLE_LOCAL_TEMP": str(tmp_path)}
+        variables = {"pct": lab["pct"], "kept": str(kept), "ansible_python_interpreter": sys.executable}
+        command: list[str | Path] = [
+            *(Path(sys.executable).with_name("ansible-playbook"), "-i", "node1,", "-c", connection),
+            *("-e", json.dumps(variables), *more, HERE / "golden.yml"),
+        ]
+        done = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **lab["env"], **own}, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        result: dict[str, Any] = json.loads(kept.read_text())
+        return result
+
+    return once
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("connection", CONNECTIONS)
+def test_previewed_made_and_then_as_wanted(play: Callable[..., dict[str, Any]], connection: str) -> None:
+    check, real, again = play(connection, "--check"), play(connection), play(connection)
+
+    assert [run["base"]["changed"] for run in (check, real, again)] == [True, True, False]
+    assert check["base"]["plan"]["digest"] == real["base"]["plan"]["digest"]
+    (planned,), (done,) = check["base"]["plan"]["steps"], real["base"]["plan"]["steps"]
+    assert done.items() >= planned.items()
+    assert (done["status"], planned["method"], planned["path"]) == ("done", "RUN", "pct create")
+
+    # a task of the API in the same --check run sees what is not there yet
+    assert [run["configured"]["changed"] for run in (check, real, again)] == [True, True, False]
+    assert check["configured"]["plan"]["digest"] == real["configured"]["plan"]["digest"]
+    assert "known after apply: rootfs" in check["base"]["config"]["rootfs"]
+    assert real["base"]["config"]["features"] == "nesting=1,keyctl=1"
+    assert again["base"]["config"]["tags"] == "golden"
+
+
+@pytest.mark.slow
+def test_both_doors_say_the_same(play: Callable[..., dict[str, Any]]) -> None:
+    here, sent = (play(connection, "--check", "--diff")["base"] for connection in CONNECTIONS)
+    assert here["diff"]
+    assert {name: value for name, value in sent.items() if not name.startswith("ansible_")} == here
