@@ -93,9 +93,11 @@ def _effects(method: str, path: str, options: Mapping[str, Any], data: Mapping[s
     """As much as a path tells: PUT changes the document, DELETE removes it, POST makes what `creates` names."""
     if method == "delete":
         return [Effect(path, "gone")]
+    hidden = options.get("secrets") or {}
+    shown = {key: value for key, value in data.items() if key not in hidden}
     if method == "post":
-        return [Effect(_path("creates", options["creates"]), "set", dict(data))] if options.get("creates") else []
-    return [Effect(path, "merge", dict(data))]
+        return [Effect(_path("creates", options["creates"]), "set", shown)] if options.get("creates") else []
+    return [Effect(path, "merge", shown)]
 
 
 def _path(option: str, text: str) -> str:

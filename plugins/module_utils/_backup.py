@@ -146,8 +146,9 @@ class _Backups:
             "content": "backup",
             "vmid": self.vmid,
             "subtype": guest.kind,
-            "notes": notes,
-            "protected": int(bool(options.get("protected"))),
+            # as the storage lists it: the first line of the notes, and no word of what is not set
+            **({"notes": notes.partition("\n")[0]} if notes else {}),
+            **({"protected": 1} if options.get("protected") else {}),
         }
         draft.plan.effects += [
             Effect(self.list_name, "add", row),

@@ -82,8 +82,9 @@ class _TicketAuth(ProxmoxHTTPAuth):
         form = {"username": self.username, "password": password or self.pve_auth_ticket}
         path = "/access/ticket"
         nobody = ProxmoxHTTPAuthBase(service=self.service)
-        answer = self.http.post(
-            self.base_url + path, data=form, auth=nobody, verify=self.verify_ssl, timeout=self.timeout
+        # not .post(): that passes json, which proxmoxer's session does not take
+        answer = self.http.request(
+            "POST", self.base_url + path, data=form, auth=nobody, verify=self.verify_ssl, timeout=self.timeout
         )
         if answer.status_code != 200:
             raise translate(_answer("POST", path, answer, self.username))

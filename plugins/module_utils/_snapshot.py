@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 from ._errors import BadInput, Refused
@@ -21,7 +22,7 @@ from ._planner import Planner
 from ._privileges import Need
 from ._prune import parse_age
 from ._storage import storages
-from ._world import World
+from ._world import World, apply_effect
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "vmid": {"type": "int"},
@@ -198,8 +199,11 @@ class _Snapshots:
         )
 
     def _done(self) -> Plan:
-        path = self.path
-        self.draft.plan.finish = lambda reader: {
+        path, plan = self.path, self.draft.plan
+        plan.result["snapshots"] = reduce(
+            apply_effect, (effect for effect in plan.effects if effect.at == path), self.rows
+        )
+        plan.finish = lambda reader: {
             "snapshots": [row for row in reader.get(path) if row["name"] != "current"]
         }
         return self.draft.done()

@@ -175,7 +175,8 @@ class LabApp:
         if node in self.state.offline:
             raise Refusal(595, "No route to host", body=False)
         if node not in self.state.nodes:
-            tail = "Temporary failure in name resolution"
+            known = re.fullmatch(r"[A-Za-z0-9.\-]+", node)
+            tail = "Temporary failure in name resolution" if known else "Name or service not known"
             raise Died(f"hostname lookup '{node}' failed - failed to get address info for: {node}: {tail}")
         return node
 

@@ -155,7 +155,8 @@ def delete_backup_job(call: Call) -> None:
 def not_backed_up(call: Call) -> list[dict[str, Any]]:
     covered = {v for job in call.state.backup_jobs.values() for v in split_list(str(job.get("vmid", "")))}
     return [
-        {"vmid": guest.vmid, "type": guest.kind, "name": guest.name}
+        {"vmid": guest.vmid, "type": guest.kind}
+        | ({"name": guest.name} if guest.kind == "lxc" or "name" in guest.config else {})
         for guest in call.state.guests.values() if str(guest.vmid) not in covered
     ]
 

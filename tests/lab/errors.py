@@ -36,6 +36,13 @@ class Forbidden(Refusal):
         super().__init__(403, f"Permission check failed ({what})" if what else "Permission check failed")
 
 
+class Interrupted(Refusal):
+    """A task is ended from outside: a worker cleans up, but does not take it for a failure of its own."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(500, message)
+
+
 class BadParameter(Refusal):
     """400: a parameter is wrong; the texts are in `errors`, not in the message."""
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Firewall aliases of the cluster, and of each guest and node; options and rules can only be read."""
+"""Firewall aliases of the cluster and of each guest; the options can only be read."""
 
 from __future__ import annotations
 
@@ -90,14 +90,8 @@ def delete(call: Call) -> None:
 
 
 OPTIONS = [f"{level}/firewall/options" for level in (*LEVELS, "/nodes/{node}")]
-RULES = [f"{level}/firewall/rules" for level in (*LEVELS, "/nodes/{node}")]
 
 
 @serves("GET", *OPTIONS)
 def options(_call: Call) -> dict[str, str]:
     return {"digest": digest("")}
-
-
-@serves("GET", *RULES)
-def rules(_call: Call) -> list[dict[str, Any]]:
-    return []

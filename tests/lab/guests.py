@@ -213,14 +213,19 @@ def snapshot_of(guest: Guest, name: str) -> Config:
     return guest.snapshots[name]
 
 
-def take_snapshot(state: State, guest: Guest, name: str, description: str, extra: Config | None = None) -> None:
-    config = {key: value for key, value in guest.config.items() if key not in ("lock", *SNAPSHOT_KEYS)}
+def prepare_snapshot(guest: Guest, name: str, description: str, extra: Config) -> None:
+    """The snapshot as the configuration holds it while it is taken."""
+    config: Config = {key: value for key, value in guest.config.items() if key not in ("lock", *SNAPSHOT_KEYS)}
     config["snaptime"] = int(time.time())
     if description:
         config["description"] = description.rstrip("\n")
     if "parent" in guest.config:
         config["parent"] = guest.config["parent"]
-    guest.snapshots[name] = config | (extra or {})
+    guest.snapshots[name] = config | extra | {"snapstate": "prepare"}
+
+
+def commit_snapshot(state: State, guest: Guest, name: str) -> None:
+    guest.snapshots[name].pop("snapstate")
     guest.config["parent"] = name
     for _, volume in disks.volumes_of(state, guest, unused=False):
         volume.snapshots.add(name)

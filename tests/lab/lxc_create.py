@@ -12,7 +12,7 @@ from typing import Any
 
 from . import disks, guests, lxc, lxc_config
 from .call import Call, serves
-from .errors import Died, Forbidden
+from .errors import Died, Forbidden, Interrupted, Refusal
 from .schema import lookup
 from .state import Config, Guest, State, Volume
 from .tasks import Steps, Task
@@ -32,10 +32,6 @@ def create(call: Call) -> str:
     _check_rights(call, restore=restore, overwrite=overwrite)
     if not call.state.quorate:
         raise Died("cluster not ready - no quorum?")
-    if overwrite and old:
-        _check_overwrite(old)
-    else:
-        guests.check_unused(call.state, vmid)
     options = call.options(*NOT_CONFIG)
     mounts = {key: value for key, value in options.items() if re.fullmatch(r"rootfs|mp\d+", key)}
     if not restore and options.get("unprivileged") == 0:
@@ -48,6 +44,10 @@ def create(call: Call) -> str:
         disks.check_content(call.state, call.node, target, "rootdir")
         disks.need_space(call, target)
     _check_source(call, params["ostemplate"])
+    if overwrite and old:
+        _check_overwrite(old)
+    else:
+        guests.check_unused(call.state, vmid)
     work = _restorer(call, options, mounts, storage) if restore else _creator(call, options, mounts, storage)
     return call.task("vzrestore" if restore else "vzcreate", vmid, work, guest=vmid)
 
@@ -163,8 +163,10 @@ def _creator(call: Call, options: Config, mounts: Config, storage: str) -> Any:
                 config.pop("unprivileged", None)
             guest.config = config
             _finish(call, guest, task)
-        except Died as error:
+        except Refusal as error:
             _undo(state, guest, made)
+            if isinstance(error, Interrupted):
+                raise
             raise Died(f"unable to create CT {call.vmid} - {error}") from error
 
     return work
@@ -207,11 +209,13 @@ def _restorer(call: Call, options: Config, mounts: Config, storage: str) -> Any:
             guest.config = _merged(call, guest, saved, options) | places
             guest.snapshots, guest.pending, guest.deletes = {}, {}, set()
             _finish(call, guest, task)
-        except Died as error:
+        except Refusal as error:
             _undo(state, guest, made)
             if old and before is not None:
                 old.config = {key: value for key, value in before.items() if key != "lock"}
                 state.guests[old.vmid] = old
+            if isinstance(error, Interrupted):
+                raise
             raise Died(f"unable to restore CT {call.vmid} - {error}") from error
 
     return work
@@ -275,7 +279,7 @@ def clone(call: Call) -> str:
         try:
             places = _copy_disks(call, task, source, made, storage, full, volumes)
             yield
-        except Died:
+        except Refusal:
             _undo(call.state, made, volumes)
             raise
         finally:

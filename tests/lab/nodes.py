@@ -68,8 +68,8 @@ def status(call: Call) -> dict[str, Any]:
         "kversion": "Linux 6.17.2-1-pve #1 SMP PREEMPT_DYNAMIC PMX 6.17.2-1",
         "current-kernel": {"release": "6.17.2-1-pve", "machine": "x86_64", "sysname": "Linux",
                            "version": "#1 SMP PREEMPT_DYNAMIC PMX 6.17.2-1"},
-        "boot-info": {"mode": "efi", "secureboot": 0},
-        "cpuinfo": {"cores": cores, "cpus": cores, "sockets": 1, "model": "AMD EPYC", "mhz": "2596.130", "hvm": "1",
+        "boot-info": {"mode": "efi"},
+        "cpuinfo": {"cores": cores, "cpus": cores, "sockets": 1, "model": "AMD EPYC", "vendor": "AuthenticAMD", "mhz": "2596.130", "hvm": "1",
                     "flags": "fpu vme svm", "user_hz": 100, "family": "25"},
         "memory": {"total": own["maxmem"], "used": own["mem"], "free": own["maxmem"] - own["mem"],
                    "available": own["maxmem"] - own["mem"]},
@@ -160,9 +160,10 @@ def _wanted(task: Task, params: dict[str, Any]) -> bool:
 def cluster_tasks(call: Call) -> list[dict[str, Any]]:
     found = [task for task in reversed(call.tasks.all.values()) if _visible_task(call, task)][:25]
     entries = []
-    for task in found:
+    for number, task in enumerate(found):
         entry = {key: value for key, value in task.entry().items() if key not in ("pid", "pstart")}
-        entries.append(entry if task.running else entry | {"saved": "1"})
+        # a number for the newest, a string for what was read back from the list
+        entries.append(entry if task.running else entry | {"saved": "1" if number else 1})
     return entries
 
 

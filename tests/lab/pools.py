@@ -43,7 +43,7 @@ def _comment(pool: dict[str, Any]) -> dict[str, Any]:
 def _shown(call: Call) -> dict[str, Any]:
     pool, kind = _pool(call), call.params.get("type")
     members = [
-        {k: v for k, v in resources.guest(call, call.state.guests[vmid]).items() if k != "pool"}
+        {k: v for k, v in resources.guest(call, call.state.guests[vmid]).items() if k not in ("pool", "tags")}
         for vmid in pool.get("vms", [])
         if vmid in call.state.guests and kind in (None, call.state.guests[vmid].kind)
     ]

@@ -103,7 +103,6 @@ def start(call: Call) -> str:
 
     def work(task: Task) -> Steps:
         guest = find(call)
-        guests.check_lock_file(guest)
         if not call.params.get("skiplock"):
             guests.enter(task.log, guest)
         prepare_start(call.state, guest)

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import disks, guests, qemu_config
 from .call import Call, serves
-from .errors import Died, Forbidden
+from .errors import Died, Forbidden, Interrupted, Refusal
 from .state import Config, Guest, State, Volume
 from .tasks import Steps, Task
 
@@ -54,8 +54,10 @@ def create(call: Call) -> str:
             yield
             guest.config = {"lock": "create", **places}
             _fill(call, guest, {key: value for key, value in options.items() if key not in places})
-        except Died as error:
+        except Refusal as error:
             _undo(call.state, guest)
+            if isinstance(error, Interrupted):
+                raise
             raise Died(f"unable to create VM {vmid} - {error}") from error
         _finish(call, guest)
 
@@ -175,7 +177,7 @@ def clone(call: Call) -> str:
             places = {key: _copy(call, task, made, key, volume, str(config[key]), full)
                       for key, volume in disks.volumes_of(call.state, source, unused=False)}
             yield
-        except Died:
+        except Refusal:
             _undo(call.state, made)
             raise
         dropped = ("lock", "template", *guests.SNAPSHOT_KEYS)

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import disks, guests
 from .call import Call, serves
-from .errors import Died
+from .errors import Died, Refusal
 from .state import Config, Guest, State
 from .tasks import Steps, Task
 
@@ -75,14 +75,16 @@ def create(call: Call) -> str:
         with_memory = bool(call.params.get("vmstate")) and guest.running and kind == "qemu"
         extra = _save_memory(call, task, guest, name) if with_memory else {}
         _log(call.state, task, guest, with_memory)
+        guests.prepare_snapshot(guest, name, call.params.get("description", ""), extra)
         guest.config["lock"] = "snapshot"
         try:
             yield
-        except Died:
-            guest.config.pop("lock", None)
+        except Refusal:
+            guest.snapshots.pop(name)
             raise
-        guest.config.pop("lock", None)
-        guests.take_snapshot(call.state, guest, name, call.params.get("description", ""), extra)
+        finally:
+            guest.config.pop("lock", None)
+        guests.commit_snapshot(call.state, guest, name)
 
     return call.task(f"{TASK[kind]}snapshot", call.vmid, work, guest=call.vmid)
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import BadParameter, Died, Refusal
+from .errors import BadParameter, Interrupted, Refusal
 
 Steps = Generator[None, None, None]
 Worker = Callable[["Task"], Steps]
@@ -160,13 +160,13 @@ class Tasks:
             warnings = task.warnings + task.outcome.warnings
             self._end(task, f"WARNINGS: {warnings}" if warnings else "OK")
         except Refusal as refusal:
-            self._end(task, one_line(refusal))
+            self._end(task, task.outcome.exit or one_line(refusal))
 
     def _throw(self, task: Task, text: str) -> None:
         """The task fails in the middle; its worker cleans up, unless the fault says that it died."""
         if task.steps is not None and not task.outcome.keep:
             with contextlib.suppress(Refusal, StopIteration):
-                task.steps.throw(Died(text))
+                task.steps.throw(Interrupted(text))
         self._end(task, text)
 
     def _end(self, task: Task, text: str) -> None:

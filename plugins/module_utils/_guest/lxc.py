@@ -69,8 +69,7 @@ def _converge(options: Mapping[str, Any], world: World, guest: Guest) -> Plan:
     draft.plan.state = power
     _configure(draft, world, change, have, power)
     plan_power(draft, options["state"], power["power"] == "running", options)
-    if options["state"] == "template" and not have.get("template"):
-        _template(draft)
+    becomes = _template(draft, have) if options["state"] == "template" and not have.get("template") else {}
     draft.consulted(
         guest.target,
         {
@@ -79,7 +78,8 @@ def _converge(options: Mapping[str, Any], world: World, guest: Guest) -> Plan:
             "template": have.get("template", 0),
         },
     )
-    after = {key: value for key, value in {**have, **change.merged()}.items() if value is not None and key != "digest"}
+    left = {**change.leaves(have), **becomes}
+    after = {key: value for key, value in {**have, **left}.items() if value is not None and key != "digest"}
     path = guest.path
     draft.plan.result = {"vmid": guest.vmid, "node": guest.node, "config": after}
     draft.plan.finish = lambda reader: {
@@ -94,6 +94,7 @@ def _configure(
     if not change:
         return
     guest = draft.guest
+    draft.plan.effects += effects.configured(guest.kind, guest.node, guest.vmid, change.leaves(have))
     forbidden = lxc_config.root_only(change.merged(), have)
     if forbidden and not world.is_root:
         raise Refused(
@@ -120,7 +121,6 @@ def _configure(
         )
         for key in keys:
             draft.shows(key, have.get(key), change.put.get(key))
-        draft.plan.effects += effects.configured(guest.kind, guest.node, guest.vmid, change.merged())
         draft.undo(
             {
                 "op": "update",
@@ -147,7 +147,8 @@ def _configure(
         draft.blast("medium", f"grows {slot}; it cannot shrink again")
 
 
-def _template(draft: Draft) -> None:
+def _template(draft: Draft, have: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the step; returns the keys of the configuration that it changes."""
     guest = draft.guest
     draft.step(
         Step(
@@ -160,9 +161,26 @@ def _template(draft: Draft) -> None:
         )
     )
     draft.shows("template", 0, 1)
-    draft.plan.effects += effects.configured(guest.kind, guest.node, guest.vmid, {"template": 1})
+    becomes = {"template": 1, **_renamed(guest, have)}
+    draft.plan.effects += effects.configured(guest.kind, guest.node, guest.vmid, becomes)
     draft.cannot_undo("a template does not become a container again")
     draft.blast("high", f"{guest.target} can never be started again")
+    return becomes
+
+
+def _renamed(guest: Guest, have: Mapping[str, Any]) -> dict[str, str]:
+    """The volumes of a template: the server gives each a new name (pve-storage: create_base)."""
+    volumes = {
+        slot: VOLUME.decode(text)
+        for slot, text in have.items()
+        if codec_of(slot) is VOLUME and not str(text).startswith("/")
+    }
+    return {
+        slot: VOLUME.encode(
+            {**volume, "volume": f"{volume['volume'].partition(':')[0]}:{after_apply(f'base {slot} of {guest.target}')}"}
+        )
+        for slot, volume in volumes.items()
+    }
 
 
 def _absent(options: Mapping[str, Any], world: World, guest: Guest | None) -> Plan:

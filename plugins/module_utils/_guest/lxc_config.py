@@ -37,6 +37,14 @@ class Change:
         """As keys of the configuration, None for what goes."""
         return {**self.put, **dict.fromkeys(self.delete)}
 
+    def leaves(self, have: Mapping[str, Any]) -> dict[str, Any]:
+        """The same once volumes have grown, too."""
+        grown = {
+            slot: VOLUME.encode({**VOLUME.decode(self.put.get(slot) or have[slot]), "size": parse_size(size)})
+            for slot, size in self.grow.items()
+        }
+        return {**self.merged(), **grown}
+
 
 def check(options: Mapping[str, Any]) -> None:
     """Raise BadInput for a value that Proxmox would refuse, before anything is sent."""

@@ -32,7 +32,7 @@ from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.words
     visible,
 )
 
-NARROW, WIDE = 60, 140
+NARROW, WIDE = 72, 140
 _NAME = 100
 _DETAIL = "    "
 _PARTS = {CREATE: "create", UPDATE: "change", DESTROY: "destroy", BACK: "destroy", OTHER: "other"}

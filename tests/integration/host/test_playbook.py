@@ -42,9 +42,17 @@ def play(lab: dict[str, Any], tmp_path: Path) -> Callable[..., dict[str, Any]]:
         kept = tmp_path / "kept.json"
         own = {"ANSIBLE_CONNECTION_PLUGINS": str(HERE / "plugins" / "connection"), "ANSIBLE_LOCAL_TEMP": str(tmp_path)}
         variables = {"pct": lab["pct"], "kept": str(kept), "ansible_python_interpreter": sys.executable}
+        program = Path(sys.executable).with_name("ansible-playbook")
         command: list[str | Path] = [
-            *(Path(sys.executable).with_name("ansible-playbook"), "-i", "node1,", "-c", connection),
-            *("-e", json.dumps(variables), *more, HERE / "golden.yml"),
+            program,
+            "-i",
+            "node1,",
+            "-c",
+            connection,
+            "-e",
+            json.dumps(variables),
+            *more,
+            HERE / "golden.yml",
         ]
         done = subprocess.run(
             command, cwd=ROOT, env={**os.environ, **lab["env"], **own}, capture_output=True, text=True, timeout=120

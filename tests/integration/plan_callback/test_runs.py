@@ -188,7 +188,8 @@ def test_a_file_that_cannot_be_written_in_the_end_fails_the_run(site: Site) -> N
     out.mkdir()
     remove = {"name": "Remove", "ansible.builtin.file": {"path": str(out), "state": "absent"}, "check_mode": False}
     place = str(out / "plan.json")
-    done = site.play(CHANGE, remove, environment={"STEWARD_PLAN_JSON": place})
+    python = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    done = site.play(CHANGE, remove, environment={"STEWARD_PLAN_JSON": place}, vars=python)
     assert done.status == 74, done.output
     assert f"could not be shown or written: OSError: {place}: the directory {out} does not exist" in flat(done.output)
     assert HEADLINE in done.output

@@ -48,7 +48,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_it_shows_the_plans(plugin: Any) -> None:
     plugin.v2_playbook_on_stats(STATS)
-    assert plugin._display.lines[:3] == ["STEWARD PLAN", "one / Task", "  + create lxc/9001 on pve1"]
+    assert plugin._display.lines[:3] == ["STEWARD PLAN", "one / Task", "  + create lxc/9001 web on pve1"]
     assert not plugin._display.errors
 
 
