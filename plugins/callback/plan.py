@@ -10,7 +10,7 @@ name: plan
 type: aggregate
 short_description: Show what a run with --check would change
 version_added: "0.1.0"
-author: steward.proxmox contributors
+author: steward.proxmox contributors (!UNKNOWN)
 description:
   - At the end of a run with C(--check), shows every plan of the modules of this collection, what it touches, its risk,
     the privileges that are missing, and the totals.

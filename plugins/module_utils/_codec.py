@@ -68,7 +68,7 @@ LOWER = Codec(lambda value: str(value).lower(), str)
 MAC = Codec(_mac, str)
 TAGS = _listed(";", unordered=True, lower=True)
 WORDS = _listed(" ")
-SEMICOLONS = _listed(";")
+SEMICOLONS = _listed(";", unordered=True)
 SET = _listed(",", unordered=True)
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:iB|B)?", re.IGNORECASE)
@@ -113,20 +113,24 @@ class PropertyString:
         return {key: self._codec(key).decode(item) for key, item in pairs if item is not None}
 
     def encode(self, value: Mapping[str, Any]) -> str:
-        def one(key: str) -> str:
-            text = str(self._codec(key).encode(value[key]))
+        def one(key: str, text: str) -> str:
             return text if key == self.default else f"{key}={text}"
 
-        return ",".join(one(key) for key in sorted(value, key=lambda key: (key != self.default, key)))
+        texts = {key: str(self._codec(key).encode(item)) for key, item in value.items()}
+        return ",".join(one(key, texts[key]) for key in sorted(texts, key=self._place) if texts[key] != "")
 
     def merge(self, have: Any, want: Mapping[str, Any]) -> dict[str, Any]:
-        """`have` with the keys of `want` laid over it: what a task does not mention stays."""
-        return {**(self.decode(have) if have else {}), **self.decode(want)}
+        """`have` with the keys of `want` laid over it: what a task does not mention stays, an empty value goes."""
+        merged = {**(self.decode(have) if have else {}), **self.decode(want)}
+        return {key: item for key, item in merged.items() if item not in ("", [])}
 
     def same(self, one: Any, other: Any) -> bool:
         """Do two values mean the same to the server?"""
         left, right = ({**self.implied, **(self.decode(value) if value else {})} for value in (one, other))
         return left == right
+
+    def _place(self, key: str) -> tuple[bool, str]:
+        return key != self.default, key
 
     def _codec(self, key: str) -> Codec:
         return self.types.get(key, STRING)

@@ -112,7 +112,7 @@ class Answer:
 
 _DENIED = re.compile(r"Permission check failed(?: \((?P<path>/[^,)]*), (?P<privileges>[^)]*)\)| \((?P<why>.*)\))?")
 _LOCKED = re.compile(
-    r"(?:VM|CT) is locked|can't lock file|cfs-lock .* got timeout|unable to acquire lock|got lock timeout"
+    r"(?:VM|CT) is locked|can't lock file|cfs-lock .* got timeout|unable to acquire lock|got lock (?:request )?timeout"
 )
 _MISSING = re.compile(r"does not exist|^no such |No such |not found|unable to find configuration file|not defined$")
 _CHANGED = re.compile(r"checksum mismatch|detected modified configuration")
@@ -147,7 +147,9 @@ def denied(text: str, prefix: str, identity: str) -> PermissionDenied | None:
     if not match:
         return None
     if not match["path"]:
-        return PermissionDenied(f"{prefix}: {text}", f"{identity or 'The credential'} lacks a privilege for this")
+        lacking = f"{identity or 'The credential'} lacks a privilege for this"
+        needs_ticket = "not available with API token" in text
+        return PermissionDenied(f"{prefix}: {text}", "Log in with api_password for this" if needs_ticket else lacking)
     privileges = tuple(match["privileges"].split("|"))
     hint = (
         f"{identity} needs {' or '.join(privileges)} on {match['path']}:"

@@ -38,7 +38,7 @@ _GOLDEN: dict[str, dict[str, Any]] = {
     **{name: dict(CONFIG[name].spec) for name in _SHAPE},
 }
 _OPTIONS: dict[str, dict[str, Any]] = {
-    "golden_lxc": {"type": "dict", "options": _GOLDEN},
+    "golden_lxc": {"type": "dict", "required": True, "options": _GOLDEN},
     "node": {"type": "str"},
     "runner": {"type": "str", "default": "sudo", "choices": ["sudo", "direct"]},
     "pct": {"type": "str", "default": "/usr/sbin/pct"},
@@ -185,6 +185,5 @@ PRIVILEGED_HOST = Planner(
     name="privileged_host",
     options=_OPTIONS,
     plan=plan_privileged_host,
-    rules={"required_one_of": [["golden_lxc"]]},
     where="host",
 )

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which of a series to keep, by the keep-* rules of Proxmox. Pure functions.
 
-Each rule keeps the newest entry of each of its periods, and counts only periods that no rule before it has kept
+Each rule keeps the newest entry of each of its periods, and counts only periods that no rule before it has kept. What
+a rule found too old within its period, no later rule looks at: a week may span two months, and keeps one entry
 (pve-storage: prune_mark_backup_group; the order of the rules is last, hourly, daily, weekly, monthly, yearly).
 """
 
@@ -40,22 +41,27 @@ def parse_age(option: str, text: str) -> timedelta:
 def kept(times: Sequence[float], keep: Mapping[str, int], zone: tzinfo) -> set[int]:
     """The positions in `times` (seconds since the epoch) that the rules keep. Periods are counted in `zone`."""
     newest_first = sorted(range(len(times)), key=lambda index: times[index], reverse=True)
-    chosen: dict[int, str] = {}
+    decided: dict[int, bool] = {}  # position -> is it kept?
     for rule in RULES:
         count = keep.get(rule) or 0
-        if not count:
+        if count:
+            _decide(decided, [(index, _period(rule, times[index], zone)) for index in newest_first], count)
+    return {index for index, stays in decided.items() if stays}
+
+
+def _period(rule: str, moment: float, zone: tzinfo) -> str:
+    """What the rule counts: an hour, a day ..., or for `last` the moment itself."""
+    return datetime.fromtimestamp(moment, zone).strftime(_PERIOD[rule]) if _PERIOD[rule] else str(int(moment))
+
+
+def _decide(decided: dict[int, bool], entries: list[tuple[int, str]], count: int) -> None:
+    """One rule: the newest of each period stays, up to `count` periods; the others of these periods do not."""
+    already = {period for index, period in entries if decided.get(index)}
+    mine: set[str] = set()
+    for index, period in entries:
+        if index in decided or period in already:
             continue
-        if rule == "last":
-            chosen.update(dict.fromkeys(newest_first[:count], rule))
-            continue
-        label = {index: datetime.fromtimestamp(times[index], zone).strftime(_PERIOD[rule]) for index in newest_first}
-        already = {label[index] for index in chosen}
-        periods: set[str] = set()
-        for index in newest_first:
-            if index in chosen or label[index] in already or label[index] in periods:
-                continue
-            if len(periods) >= count:
-                break
-            periods.add(label[index])
-            chosen[index] = rule
-    return set(chosen)
+        if period not in mine and len(mine) >= count:
+            return
+        decided[index] = period not in mine
+        mine.add(period)

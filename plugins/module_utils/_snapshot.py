@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from functools import reduce
 from typing import Any
 
 from ._errors import BadInput, Refused
@@ -22,7 +21,7 @@ from ._planner import Planner
 from ._privileges import Need
 from ._prune import parse_age
 from ._storage import storages
-from ._world import World, apply_effect
+from ._world import World
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "vmid": {"type": "int"},
@@ -40,6 +39,11 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 #: storages that can snapshot a container's volume (pve-storage: volume_has_feature; a raw file cannot)
 _SNAPSHOT_STORAGES = frozenset({"zfspool", "lvmthin", "rbd", "btrfs"})
+
+#: keys of a snapshot's configuration that are about the snapshot
+_OF_SNAPSHOT = frozenset(
+    {"description", "digest", "parent", "snapstate", "snaptime", "vmstate", "runningmachine", "runningcpu"}
+)
 
 
 def plan_snapshot(options: Mapping[str, Any], world: World) -> Plan:
@@ -62,7 +66,9 @@ class _Snapshots:
     def __init__(self, options: Mapping[str, Any], world: World, guest: Guest) -> None:
         self.options, self.world, self.guest = options, world, guest
         self.path = f"{guest.path}/snapshot"
-        self.rows = [row for row in world.get(self.path) if row["name"] != "current"]
+        #: as the list will read, with the row that stands for the present state
+        self.planned = [dict(row) for row in world.get(self.path)]
+        self.rows = [dict(row) for row in self.planned if row["name"] != "current"]
         self.name = options.get("snapshot") or ""
         self.found = next((row for row in self.rows if row["name"] == self.name), None)
         self.draft = Draft(guest)
@@ -81,9 +87,12 @@ class _Snapshots:
             data["vmstate"] = 1
         self._step("snapshot", "POST", self.path, data, "it does not exist", "VM.Snapshot")
         self.draft.shows(f"snapshot {self.name}", None, self.options.get("description") or "")
-        self.draft.plan.effects.append(
-            Effect(self.path, "add", {"name": self.name, "description": self.options.get("description") or ""})
-        )
+        above = {"parent": self._current["parent"]} if "parent" in self._current else {}
+        row = {"name": self.name, "description": self.options.get("description") or "", **above}
+        self.planned.insert(len(self.planned) - 1, row)
+        self._current["parent"] = self.name
+        kept = {key: value for key, value in (self.guest.config or {}).items() if key not in ("digest", "parent")}
+        self.draft.plan.effects.append(Effect(f"{self.path}/{self.name}/config", "set", kept))
         self.draft.undo({"op": "delsnapshot", "target": self.guest.target, "snapshot": self.name})
         self.draft.blast("low", f"takes a snapshot of {self.guest.target}")
         return self._done()
@@ -132,11 +141,36 @@ class _Snapshots:
             draft.blast("high", f"later snapshots may be in the way or lost: {', '.join(later)}")
         if power["power"] == "running":
             draft.blast("high", f"{self.guest.target} is running and will be stopped")
-        draft.plan.effects += effects.powered(
-            self.guest.kind, self.guest.node, self.guest.vmid, "running" if self.options["start"] else "stopped"
-        )
+        self._current["parent"] = self.name
+        draft.plan.effects += [
+            Effect(f"{self.guest.path}/config", "set", self._restored()),
+            *effects.powered(
+                self.guest.kind, self.guest.node, self.guest.vmid, "running" if self.options["start"] else "stopped"
+            ),
+        ]
         draft.cannot_undo("the state before the rollback is not kept; take a snapshot or a backup first")
         return self._done()
+
+    @property
+    def _current(self) -> dict[str, Any]:
+        """The row of the list that stands for the present state."""
+        return next((row for row in self.planned if row["name"] == "current"), {})
+
+    def _forget(self, name: str) -> None:
+        """Its children become those of its parent."""
+        gone = next(row for row in self.planned if row["name"] == name)
+        self.planned.remove(gone)
+        for row in self.planned:
+            if row.get("parent") == name:
+                row.pop("parent")
+                row.update({"parent": gone["parent"]} if "parent" in gone else {})
+
+    def _restored(self) -> dict[str, Any]:
+        """The configuration after a rollback: the snapshot's; the notes stay those of today."""
+        saved = self.world.get(f"{self.path}/{segment(self.name)}/config")
+        config = {key: value for key, value in saved.items() if key not in _OF_SNAPSHOT}
+        today = {key: value for key, value in (self.guest.config or {}).items() if key == "description"}
+        return {**config, **today, "parent": self.name}
 
     def _describe(self) -> None:
         wanted, there = self.options.get("description"), str((self.found or {}).get("description") or "").rstrip("\n")
@@ -151,17 +185,14 @@ class _Snapshots:
             "VM.Snapshot",
         )
         self.draft.shows("description", there, wanted)
-        self.draft.plan.effects += [
-            Effect(self.path, "drop", self.name, by="name"),
-            Effect(self.path, "add", {**(self.found or {}), "description": wanted}),
-        ]
+        self.planned = [row | {"description": wanted} if row["name"] == self.name else row for row in self.planned]
         self.draft.undo({"op": "describe", "target": self.guest.target, "snapshot": self.name, "description": there})
         self.draft.blast("low", "changes a description")
 
     def _delete(self, name: str, why: str) -> None:
         self._step("delsnapshot", "DELETE", f"{self.path}/{segment(name)}", {}, f"{name}: {why}", "VM.Snapshot")
         self.draft.shows(f"snapshot {name}", "exists", None)
-        self.draft.plan.effects.append(Effect(self.path, "drop", name, by="name"))
+        self._forget(name)
         self.draft.plan.blast.others.add(f"snapshot {self.guest.target}@{name}")
         self.draft.blast("medium", f"snapshot {name} cannot be rolled back to any more")
         self.draft.cannot_undo("a deleted snapshot does not come back")
@@ -200,12 +231,10 @@ class _Snapshots:
 
     def _done(self) -> Plan:
         path, plan = self.path, self.draft.plan
-        plan.result["snapshots"] = reduce(
-            apply_effect, (effect for effect in plan.effects if effect.at == path), self.rows
-        )
-        plan.finish = lambda reader: {
-            "snapshots": [row for row in reader.get(path) if row["name"] != "current"]
-        }
+        if plan.steps:
+            plan.effects.append(Effect(path, "set", self.planned))
+        plan.result["snapshots"] = [row for row in self.planned if row["name"] != "current"]
+        plan.finish = lambda reader: {"snapshots": [row for row in reader.get(path) if row["name"] != "current"]}
         return self.draft.done()
 
 

@@ -16,7 +16,7 @@ description:
     keyctl, as Docker needs it. A backup keeps both, so that the M(steward.proxmox.lxc) module restores any number of
     copies with a token.
   - The result holds the plan, the same in check mode and for real.
-author: steward.proxmox contributors
+author: steward.proxmox contributors (!UNKNOWN)
 extends_documentation_fragment:
   - steward.proxmox.attributes
   - steward.proxmox.attributes.action_group
@@ -29,6 +29,7 @@ options:
       - Where the container exists and has both, nothing is changed; what else differs is a warning. Where it exists
         and lacks them, the task fails. A container is never changed or destroyed.
     type: dict
+    required: true
     suboptions:
       vmid:
         description: Id of the container.

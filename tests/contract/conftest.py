@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -19,8 +18,6 @@ from tests.lab import Lab
 @pytest.fixture(scope="session")
 def shared_site() -> Iterator[Site]:
     with Lab() as lab:
-        # without this, each answer waits 40 ms for an acknowledgement that is held back
-        lab._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield Site(lab)
 
 

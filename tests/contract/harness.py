@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs tasks against the lab through the engine, in this process: what the front door does, without Ansible around it."""
+"""Runs tasks against the lab through the engine, in this process: the front door without Ansible around it."""
 
 from __future__ import annotations
 

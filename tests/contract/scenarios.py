@@ -239,9 +239,7 @@ SNAPSHOT = [
 ]
 
 BACKUP = [
-    Scenario(
-        "backup", "made once by name", backup(240, "named", notes="more\nlines", protected=True)[1], ("backup",)
-    ),
+    Scenario("backup", "made once by name", backup(240, "named", notes="more\nlines", protected=True)[1], ("backup",)),
     Scenario(
         "backup",
         "young enough",

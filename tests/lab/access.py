@@ -15,6 +15,7 @@ from .errors import BadParameter, Died, Forbidden, Refusal
 from .formats import split_list
 from .permissions import Caller, Permissions, normal_path
 from .privileges import BUILT_IN_ROLES
+from .state import section_digest
 
 USER, TOKEN = "/access/users/{userid}", "/access/users/{userid}/token/{tokenid}"
 USER_FIELDS = ("comment", "email", "enable", "expire", "firstname", "keys", "lastname")
@@ -101,8 +102,7 @@ def users(call: Call) -> list[dict[str, Any]]:
         if call.params.get("full"):
             entry["groups"] = ",".join(_groups_of(call, userid))
             tokens = user.get("tokens") or {}
-            if tokens:
-                entry["tokens"] = [{"tokenid": name, **_token_fields(token)} for name, token in tokens.items()]
+            entry["tokens"] = [{"tokenid": name, **_token_fields(token)} for name, token in tokens.items()] or None
         found.append(entry)
     return found
 
@@ -219,7 +219,8 @@ def update_token(call: Call) -> dict[str, Any]:
     found = _token(call)
     for key in split_list(call.params.get("delete", "")):
         if key != "comment":
-            raise Died(f"400 Parameter verification failed.\ndelete: unknown option '{key}'")
+            text = f"400 Parameter verification failed.\ndelete: unknown option '{key}'"
+            raise Died(f"updating token info failed: {text}")
         found.pop("comment", None)
     sent = {key: call.params[key] for key in ("comment", "expire", "privsep") if key in call.params}
     found |= sent
@@ -227,7 +228,7 @@ def update_token(call: Call) -> dict[str, Any]:
     if call.params.get("regenerate"):
         found["secret"] = call.state.uuid()
         name = f"{call.params['userid']}!{call.params['tokenid']}"
-        return {"info": answer, "full-tokenid": name, "value": found["secret"]}
+        return answer | {"full-tokenid": name, "value": found["secret"]}
     return answer
 
 
@@ -423,7 +424,8 @@ def domain(call: Call) -> dict[str, Any]:
     name = call.params["realm"]
     if name not in call.state.domains:
         raise Died(f"domain '{name}' does not exist")
-    return {key: value for key, value in call.state.domains[name].items() if key != "password"}
+    shown = {key: value for key, value in call.state.domains[name].items() if key != "password"}
+    return shown | {"digest": section_digest(call.state.domains)} | ({"plugin": "pam"} if name == "pam" else {})
 
 
 @serves("GET", "/access")

@@ -10,12 +10,13 @@ from typing import Any
 
 from . import nodes, resources
 from .call import Call, serves
-from .errors import BadParameter, Died
+from .errors import BadParameter, Died, Forbidden
 from .formats import split_list
 from .propertystring import parse
 from .schema import lookup, properties_of
 from .state import section_digest
 
+SELECTORS = ("all", "exclude", "vmid", "pool")  # choosing guests one way ends the others
 TAGS_FIRST = ("tag-style", "console", "allowed-tags")
 
 
@@ -73,24 +74,54 @@ def next_id(call: Call) -> str:
 
 @serves("GET", "/cluster/options")
 def options(call: Call) -> dict[str, Any]:
-    shown = {key: _shown_option(key, value) for key, value in call.state.options.items()}
+    shown = {key: _datacenter_option(key, value) for key, value in call.state.options.items()}
     tags = {tag for guest in resources.visible_guests(call) for tag in split_list(str(guest.config.get("tags", "")))}
-    shown["allowed-tags"] = sorted(tags)
+    shown["allowed-tags"] = sorted(tags | set(shown.get("registered-tags", [])))
     if call.may("/", "Sys.Audit"):
         return {"description": "", "mac_prefix": "BC:24:11", **shown}
     return {key: value for key, value in shown.items() if key in TAGS_FIRST}
 
 
-def _shown_option(key: str, value: Any) -> Any:
-    """A property string is shown as an object."""
-    form = (lookup(properties_of("PUT", "/cluster/options"), key) or {}).get("format")
-    if isinstance(form, dict) and key != "bwlimit":
-        return parse(form, str(value))
-    return f"{value}\n" if key == "description" and value else value
+def _datacenter_option(key: str, value: Any) -> Any:
+    if key == "description" and value:
+        return f"{value}\n"
+    return str(value) if key in ("max_workers", "migration_unsecure") else _shown_option("/cluster/options", key, value)
+
+
+LIST_OPTIONS = ("registered-tags", "user-allow-list")
+# Formats that the description only names.
+NAMED_FORMS = {
+    "backup-fleecing": {"enabled": {"type": "boolean", "default_key": 1}, "storage": {}},
+    "backup-performance": {"max-workers": {}, "pbs-entries-max": {}},
+    "prune-backups": {f"keep-{period}": {} for period in (
+        "all", "last", "hourly", "daily", "weekly", "monthly", "yearly")},
+}
+
+
+def _shown_option(path: str, key: str, value: Any) -> Any:
+    """A property string is shown as an object in which only booleans are numbers; other numbers are text."""
+    schema = lookup(properties_of("PUT", path), key) or {}
+    form = schema.get("format")
+    form = NAMED_FORMS.get(form) if isinstance(form, str) else form
+    if form and key != "bwlimit":
+        return {name: _typed(form.get(name, {}), name, text) for name, text in parse(form, str(value)).items()}
+    if key in LIST_OPTIONS:
+        return split_list(str(value))
+    return value
+
+
+def _typed(schema: dict[str, Any], name: str, text: str) -> Any:
+    if name in LIST_OPTIONS:
+        return split_list(text)
+    return int(text) if schema.get("type") == "boolean" else text
 
 
 @serves("PUT", "/cluster/options")
 def update_options(call: Call) -> None:
+    limits = parse({"lower": {}, "upper": {}}, str(call.params.get("next-id", "")))
+    lower, upper = int(limits.get("lower", 100)), int(limits.get("upper", 1000000))
+    if lower > upper:
+        raise Died(f"lower ({lower}) <= upper ({upper}) boundary rule broken")
     call.cluster_write("", "datacenter_cfg")
     call.state.options |= {key: value for key, value in call.params.items() if key != "delete"}
     for key in split_list(call.params.get("delete", "")):
@@ -101,7 +132,8 @@ def update_options(call: Call) -> None:
 
 
 def _job_shown(name: str, job: dict[str, Any]) -> dict[str, Any]:
-    return {"id": name, "type": "vzdump", "enabled": 1, **job}
+    shown = {key: _shown_option("/cluster/backup/{id}", key, value) for key, value in job.items()}
+    return {"id": name, "type": "vzdump", "enabled": 1, **shown}
 
 
 @serves("GET", "/cluster/backup")
@@ -123,8 +155,14 @@ def create_backup_job(call: Call) -> None:
     name = params.pop("id", None) or call.state.uuid()
     if "schedule" not in params and "starttime" not in params:
         raise BadParameter(schedule="neither 'starttime' nor 'schedule' were set")
+    if not {"all", "vmid", "pool"} & params.keys():
+        raise BadParameter(vmid="property is missing").as_died()
+    if "pool" in params and params["pool"] not in call.state.pools:
+        raise Forbidden(f"pool '{params['pool']}' does not exist")
     if name in call.state.backup_jobs:
         raise Died(f"Job '{name}' already exists")
+    if "starttime" in params:
+        params["schedule"] = f"{params.pop('dow', '')} {params.pop('starttime')}".strip()
     call.state.backup_jobs[name] = params
 
 
@@ -137,10 +175,15 @@ def update_backup_job(call: Call) -> None:
     deletes = split_list(call.params.get("delete", ""))
     if not changes and not deletes:
         raise Died("no options specified")
-    job = call.state.backup_jobs[name]
-    job |= changes
+    described = properties_of("POST", "/cluster/backup")
     for key in deletes:
+        if key not in described or key == "enabled":
+            raise BadParameter(delete=f"unknown option '{key}'").as_died()
+    job = call.state.backup_jobs[name]
+    chosen = [key for key in ("all", "vmid", "pool") if key in changes]
+    for key in [*deletes, *(SELECTORS if chosen else ())]:
         job.pop(key, None)
+    job |= changes
 
 
 @serves("DELETE", "/cluster/backup/{id}")

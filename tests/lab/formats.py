@@ -113,6 +113,12 @@ def _absolute_path(value: str) -> None:
         raise FormatError("value does not look like a valid absolute path")
 
 
+def _prune_backups(value: str) -> None:
+    keys = [part.partition("=")[0] for part in value.split(",")]
+    if "keep-all" in keys and len(keys) > 1:
+        raise FormatError("keep-all cannot be set together with other options.")
+
+
 def _vmid(value: str) -> None:
     if not re.fullmatch(r"[1-9][0-9]{2,8}", value):
         raise FormatError("value does not look like a valid VM ID")
@@ -185,6 +191,7 @@ FORMATS: dict[str, Check] = {
     "pve-vmid": _vmid,
     "pve-vmid-list": _list_of(_vmid),
     "pve-volume-id": _VOLUME,
+    "prune-backups": _prune_backups,
     "urlencoded": _pattern(r"(?:[-%a-zA-Z0-9_.!~*'()])*", "invalid urlencoded string: {value}"),
 }
 

@@ -309,17 +309,16 @@ def _copy_disks(  # noqa: PLR0913
             log_copy(task)
         else:
             call.state.remove(copied)
-            copied.parent, copied.volid = volume.volid, f"{place}:{_linked_name(call.state, volume, copied)}"
+            _link(call.state, volume, copied)
             call.state.add(copied)
         places[key] = guests.rewrite("lxc", key, {"volume": copied.volid}, str(source.config[key]))
     return places
 
 
-def _linked_name(state: State, base: Volume, copied: Volume) -> str:
-    """A linked clone carries its base in its name, but not on btrfs."""
-    if disks.section(state, base.storage)["type"] == "btrfs":
-        return copied.name
-    return f"{base.name}/{copied.name}"
+def _link(state: State, base: Volume, copied: Volume) -> None:
+    """A linked clone carries its base in its name, but on btrfs it needs it no more."""
+    if disks.section(state, base.storage)["type"] != "btrfs":
+        copied.parent, copied.volid = base.volid, f"{base.volid}/{copied.name}"
 
 
 def log_copy(task: Task) -> None:

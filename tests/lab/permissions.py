@@ -157,7 +157,7 @@ def _check_or(permissions: Permissions, rules: list[Any], params: dict[str, Any]
     for rule in rules:
         try:
             return _check(permissions, rule, params)
-        except Forbidden:
+        except (Died, Forbidden):
             continue
     raise Forbidden()
 

@@ -309,7 +309,7 @@ def disk_value(state: State, guest: Guest, key: str, text: str, log: Any) -> str
     if volume in ("none", "cdrom"):
         return text
     if volume.endswith(":cloudinit"):
-        return _cloudinit_disk(state, guest, volume)
+        return _cloudinit_disk(state, guest, key, volume)
     new = disks.NEW_DISK.fullmatch(volume)
     if not new:
         return _existing_disk(state, guest, key, values)
@@ -338,13 +338,19 @@ def _imported_size(state: State, guest: Guest, source: str | None) -> int | None
     return found.size
 
 
-def _cloudinit_disk(state: State, guest: Guest, wanted: str) -> str:
+def _cloudinit_disk(state: State, guest: Guest, key: str, wanted: str) -> str:
     storage = wanted.split(":", 1)[0]
     name = f"{guest.vmid}/vm-{guest.vmid}-cloudinit.qcow2" if disks.backend(state, storage).files else (
         f"vm-{guest.vmid}-cloudinit")
     volume = Volume(f"{storage}:{name}", guest.node, "images", "qcow2", 4 << 20, int(time.time()), vmid=guest.vmid)
     state.add(volume)
-    return f"{volume.volid},media=cdrom"
+    value = f"{volume.volid},media=cdrom"
+    for part in str(guest.config.get("cicustom", "")).split(","):
+        snippet = part.partition("=")[2]
+        if snippet and not state.volume(guest.node, snippet):
+            guest.config[key] = value  # the drive is there, only its image could not be written
+            raise Died(f"volume '{snippet}' does not exist")
+    return value
 
 
 def _existing_disk(state: State, guest: Guest, key: str, values: dict[str, str]) -> str:

@@ -27,6 +27,15 @@ INDEX_LIMITS = {
     "dev": 256, "hostpci": 16, "ide": 4, "ipconfig": 32, "link": 8, "mp": 256, "net": 32, "numa": 8, "parallel": 3,
     "sata": 6, "scsi": 31, "serial": 4, "unused": 256, "usb": 14, "virtio": 16, "virtiofs": 10,
 }
+# Formats that the description only names, and that are property strings.
+NAMED_FORMS: dict[str, Form] = {
+    "pve-qm-ipconfig": {
+        "ip": {"type": "string", "format": "pve-ipv4-config", "optional": 1},
+        "gw": {"type": "string", "format": "ipv4", "optional": 1, "requires": "ip"},
+        "ip6": {"type": "string", "format": "pve-ipv6-config", "optional": 1},
+        "gw6": {"type": "string", "format": "ipv6", "optional": 1, "requires": "ip6"},
+    },
+}
 _TYPES = {"boolean": re.compile(r"[01]"), "integer": re.compile(r"[+-]?\d+"),
           "number": re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")}
 
@@ -147,7 +156,7 @@ def verify(properties: Properties, params: dict[str, Any], *, additional: bool =
     return values
 
 
-def parse_checked(form: Form, text: str) -> dict[str, str]:
+def parse_checked(form: Form, text: str, name: str) -> dict[str, str]:
     """A property string whose keys and values fit its description, or FormatError with one line for each fault."""
     values = parse(form, text)
     faults = {}
@@ -159,7 +168,7 @@ def parse_checked(form: Form, text: str) -> dict[str, str]:
     for key, schema in form.items():
         needed = schema.get("requires")
         if key in values and needed and needed not in values:
-            faults[needed] = f"missing property required by '{key}'"
+            faults[needed] = f"missing property required by '{name}.{key}'"
         if key not in values and not schema.get("optional") and "alias" not in schema:
             faults[key] = MISSING
     if faults:
@@ -201,9 +210,10 @@ def _check(schema: dict[str, Any], value: Any, name: str = "") -> str | None:
 
 def _check_form(schema: dict[str, Any], text: str, name: str) -> str | None:
     form = schema.get("format")
+    form = NAMED_FORMS.get(form, form) if isinstance(form, str) else form
     try:
         if isinstance(form, dict):
-            parse_checked(form, text)
+            parse_checked(form, text, name)
         elif form:
             check_format(form, text)
     except NestedError as error:

@@ -14,6 +14,7 @@ from . import disks
 from .call import Call, serves
 from .errors import BadParameter, Died
 from .formats import split_list
+from .schema import lookup, properties_of
 from .state import Volume, section_digest
 from .tasks import Steps, Task
 
@@ -24,7 +25,8 @@ REQUIRED = {"dir": ("path",), "btrfs": ("path",), "nfs": ("server", "export"), "
             "zfspool": ("pool",), "lvm": ("vgname",), "lvmthin": ("vgname", "thinpool"), "pbs": ("server", "datastore")}
 DEFAULT_CONTENT = {"dir": "images,rootdir", "btrfs": "images,rootdir", "nfs": "images", "cifs": "images",
                    "zfspool": "images,rootdir", "lvm": "images,rootdir", "lvmthin": "images,rootdir", "pbs": "backup"}
-SHARED = ("nfs", "cifs", "rbd", "cephfs", "pbs", "iscsi")
+SHARED = ("nfs", "cifs", "rbd", "cephfs", "iscsi", "iscsidirect", "zfs")
+REMOTE = ("nfs", "cifs", "pbs", "iscsi", "esxi")
 TOTAL = 270553174016
 NEVER_SHOWN = ("password", "keyring", "encryption-key", "master-pubkey")
 
@@ -63,16 +65,28 @@ def create(call: Call) -> dict[str, str]:
     for key in REQUIRED.get(kind, ()):
         if key not in params:
             raise Died(f"missing value for required option '{key}'")
-    if kind in ("nfs", "cifs", "pbs") and not params.get("disable"):
-        raise Died(f"create storage failed: storage '{name}' is not online")
+    if not params.get("disable"):
+        _check_backend(name, kind, params)
     call.cluster_write("create storage failed: ", "storage_cfg")
     found = {"content": DEFAULT_CONTENT.get(kind, "images")} | params
     if "nodes" in call.params:
         found["nodes"] = ",".join(sorted(split_list(call.params["nodes"])))
     if kind in SHARED:
         found["shared"] = 1
+    if kind in ("nfs", "cifs"):
+        found.setdefault("path", f"/mnt/pve/{name}")
     call.state.storages[name] = {key: value for key, value in found.items() if (key, value) != ("disable", 0)}
     return {"storage": name, "type": kind}
+
+
+def _check_backend(name: str, kind: str, params: dict[str, Any]) -> None:
+    """What stands behind a storage must be there; the lab has no servers and no volume groups."""
+    if kind in REMOTE:
+        raise Died(f"create storage failed: storage '{name}' is not online")
+    if kind == "lvmthin":
+        raise Died(f"create storage failed: no such logical volume {params['vgname']}/{params['thinpool']}")
+    if kind == "btrfs" and not params.get("is_mountpoint"):
+        raise Died(f"create storage failed: '{params['path']}' is not a btrfs file system")
 
 
 @serves("PUT", ONE)
@@ -87,6 +101,8 @@ def update(call: Call) -> dict[str, str]:
     for key in split_list(str(call.params.get("delete", ""))):
         if key in REQUIRED.get(found["type"], ()):
             raise Died(f"update storage failed: unable to delete required option '{key}'")
+        if lookup(properties_of("POST", "/storage"), key) is None:
+            raise Died(f"update storage failed: no such option '{key}'")
         found.pop(key, None)
         if key == "content":
             found["content"] = DEFAULT_CONTENT.get(found["type"], "images")
@@ -282,7 +298,7 @@ def delete_volume(call: Call) -> str | None:
             task.log(f"disk image '{disks.path_of(call.state, place)}' does not exist")
         task.log(f"Removed volume '{volid}'")
 
-    upid = call.task("imgdel", f"{owner}@{storage}" if owner else f"@{storage}", work)
+    upid = call.task("imgdel", f"{owner}@{storage}" if owner else storage, work)
     done = not call.tasks.find(upid).running
     return None if call.params.get("delay") and done else upid
 

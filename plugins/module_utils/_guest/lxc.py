@@ -19,6 +19,7 @@ from .lookup import Guest, find, guest_path
 from .lxc_birth import SOURCE_SPEC, give_birth
 from .lxc_options import CONFIG, FAMILIES, ROOTFS_SPEC, privilege_of
 from .power import plan_power, read_state
+from .template import plan_template
 
 STATES = ("present", "started", "stopped", "restarted", "absent", "template")
 
@@ -69,7 +70,7 @@ def _converge(options: Mapping[str, Any], world: World, guest: Guest) -> Plan:
     draft.plan.state = power
     _configure(draft, world, change, have, power)
     plan_power(draft, options["state"], power["power"] == "running", options)
-    becomes = _template(draft, have) if options["state"] == "template" and not have.get("template") else {}
+    becomes = plan_template(draft, have) if options["state"] == "template" and not have.get("template") else {}
     draft.consulted(
         guest.target,
         {
@@ -98,8 +99,7 @@ def _configure(
     forbidden = lxc_config.root_only(change.merged(), have)
     if forbidden and not world.is_root:
         raise Refused(
-            f"{guest.target}: {forbidden} is only allowed for root@pam; {world.identity} cannot do it and no token can"
-            "",
+            f"{guest.target}: {forbidden} is only allowed for root@pam; {world.identity} cannot do it and no token can",
             "Log in as root@pam with api_password for this task",
         )
     if change.put or change.delete:
@@ -145,42 +145,6 @@ def _configure(
         draft.shows(f"{slot}.size", have.get(slot), size)
         draft.cannot_undo(f"a volume does not shrink back ({slot})")
         draft.blast("medium", f"grows {slot}; it cannot shrink again")
-
-
-def _template(draft: Draft, have: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the step; returns the keys of the configuration that it changes."""
-    guest = draft.guest
-    draft.step(
-        Step(
-            "template",
-            guest.target,
-            "POST",
-            f"{guest.path}/template",
-            why="becomes a template",
-            needs=(Need(f"/vms/{guest.vmid}", ("VM.Allocate",)),),
-        )
-    )
-    draft.shows("template", 0, 1)
-    becomes = {"template": 1, **_renamed(guest, have)}
-    draft.plan.effects += effects.configured(guest.kind, guest.node, guest.vmid, becomes)
-    draft.cannot_undo("a template does not become a container again")
-    draft.blast("high", f"{guest.target} can never be started again")
-    return becomes
-
-
-def _renamed(guest: Guest, have: Mapping[str, Any]) -> dict[str, str]:
-    """The volumes of a template: the server gives each a new name (pve-storage: create_base)."""
-    volumes = {
-        slot: VOLUME.decode(text)
-        for slot, text in have.items()
-        if codec_of(slot) is VOLUME and not str(text).startswith("/")
-    }
-    return {
-        slot: VOLUME.encode(
-            {**volume, "volume": f"{volume['volume'].partition(':')[0]}:{after_apply(f'base {slot} of {guest.target}')}"}
-        )
-        for slot, volume in volumes.items()
-    }
 
 
 def _absent(options: Mapping[str, Any], world: World, guest: Guest | None) -> Plan:

@@ -25,6 +25,7 @@ from .draft import Draft
 from .lookup import Guest, free_vmid, guest_path, online_nodes, require
 from .lxc_options import NET, VOLUME, codec_of, privilege_of
 from .power import plan_power, read_state
+from .template import plan_template
 
 SOURCE_SPEC: dict[str, Any] = {
     "type": "dict",
@@ -134,17 +135,7 @@ def give_birth(options: Mapping[str, Any], world: World, over: Guest | None) -> 
     if over is None:
         plan.before = {"exists": False}
     if options["state"] == "template":
-        draft.step(
-            Step(
-                "template",
-                birth.target,
-                "POST",
-                f"{draft.guest.path}/template",
-                why="becomes a template",
-                needs=(Need(f"/vms/{birth.vmid}", ("VM.Allocate",)),),
-            )
-        )
-        plan.effects += effects.configured("lxc", birth.node, birth.vmid, {"template": 1})
+        config = {**config, **plan_template(draft, config)}
     path = draft.guest.path
     plan.result = {"vmid": birth.vmid, "node": birth.node, "config": config}
     plan.finish = lambda reader: {

@@ -49,7 +49,7 @@ def run(argv: Sequence[str], timeout: float, stop: bool) -> Outcome:
     Raises OSError where it cannot be started.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        # a session of its own: a Ctrl-C at the controller does not stop a creation halfway
+        # apart from our terminal: a Ctrl-C at the controller does not stop a creation halfway
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=_ENVIRONMENT, cwd="/", start_new_session=True
         )

@@ -34,7 +34,7 @@ class Parameter:
     def arguments(self, name: str, value: Any) -> list[str]:
         text = str(value)
         if not re.fullmatch(self.pattern, text):
-            raise BadInput(f"{name}: {text[:80]!r} is not valid here, it must match {self.pattern}. Nothing was sent")
+            raise BadInput(f"{name}: {text[:80]!r} is not valid here, it must match {self.pattern}")
         return {"word": [text], "flag": [f"--{name}", text], "unsent": []}[self.place]
 
     @property
@@ -70,11 +70,11 @@ class Operation:
         for parameter in self.parameters:
             names = sorted(name for name in rest if re.fullmatch(parameter.name, name))
             if parameter.required and not names:
-                raise BadInput(f"{self.name}: {parameter.name} is missing. Nothing was sent")
+                raise BadInput(f"{self.name}: {parameter.name} is missing")
             for name in names:
                 found += parameter.arguments(name, rest.pop(name))
         if rest:
-            raise BadInput(f"{self.name} does not take {', '.join(sorted(rest))}. Nothing was sent")
+            raise BadInput(f"{self.name} does not take {', '.join(sorted(rest))}")
         return found
 
     def is_missing(self, text: str) -> bool:
@@ -153,7 +153,5 @@ def find(name: str, writes: bool) -> Operation:
 def check_program(option: str, path: str) -> str:
     """The absolute path of a program that has the option's name."""
     if not re.fullmatch(rf"(/[A-Za-z0-9_][A-Za-z0-9._-]*)*/{option}", path):
-        raise BadInput(
-            f"{option}: {path[:200]!r} is not the absolute path of a program called {option}. Nothing was sent"
-        )
+        raise BadInput(f"{option}: {path[:200]!r} is not the absolute path of a program called {option}")
     return path

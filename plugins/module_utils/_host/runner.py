@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from .._errors import ApiError, BadInput, NotFound, OutcomeUnknown, Refused, StewardError, Unreachable
+from .._errors import ApiError, BadInput, NotFound, OutcomeUnknown, PermissionDenied, Refused, StewardError, Unreachable
 from . import command, sudo
 from .operations import OPERATIONS, Operation, check_program, find
 
@@ -75,9 +75,7 @@ class Host:
         except FileNotFoundError:
             raise self._not_there(argv[0]) from None
         except OSError as error:
-            raise Refused(
-                f"permission: {argv[0]} cannot be run on {_here()}: {error.strerror}. Nothing was sent"
-            ) from error
+            raise Refused(f"permission: {argv[0]} cannot be run on {_here()}: {error.strerror}") from error
         except command.StillRunning:
             late = f"'{shlex.join(argv)}' still runs on {_here()} after {limit} seconds"
             if operation.writes:
@@ -96,7 +94,7 @@ class Host:
         if outcome.status < 0 and operation.writes:
             return OutcomeUnknown(f"'{line}' was ended by signal {-outcome.status}: {outcome.words}", **facts)
         if not self._with_sudo and os.geteuid() != 0:
-            return Refused(
+            return PermissionDenied(
                 f"permission: '{line}' failed for {_user()}, who is not root: {outcome.words}",
                 "Log in as root for runner: direct, or use runner: sudo",
                 **facts,
@@ -107,7 +105,7 @@ class Host:
         line = sudo.rule(_user(), self._pct)
         why = outcome.words if outcome.stderr.strip() else "no rule of sudoers allows it"
         return Refused(
-            f"sudo does not let {_user()} run '{shlex.join(argv)}' on {_here()}: {why}. Nothing was sent",
+            f"sudo does not let {_user()} run '{shlex.join(argv)}' on {_here()}: {why}",
             f"An administrator can allow it (sudo 1.9.10 or later) in /etc/sudoers.d/steward-proxmox: {line}",
             sudoers=line,
         )
@@ -115,12 +113,10 @@ class Host:
     def _not_there(self, program: str) -> BadInput:
         if program == sudo.SUDO:
             return BadInput(
-                f"{program} is not installed on {_here()}. Nothing was sent",
+                f"{program} is not installed on {_here()}",
                 "Install sudo, or log in as root and set runner: direct",
             )
-        return BadInput(
-            f"{program} is not installed on {_here()}. Nothing was sent", "Is this host a node of Proxmox VE?"
-        )
+        return BadInput(f"{program} is not installed on {_here()}", "Is this host a node of Proxmox VE?")
 
     def _left(self, operation: Operation, data: Mapping[str, Any]) -> str:
         """What a failed write left behind: one sentence."""

@@ -43,8 +43,8 @@ def _break_up(key: str, before: Any, after: Any) -> list[Change]:
     if before == after:
         return []
     left, right = _parts(before), _parts(after)
-    if left is None or right is None or not any(left | right):
-        return [Change(key, before, after)]
+    if left is None or right is None or not all(any(side) for side in (left, right) if side):
+        return [Change(key, before, after)]  # a side without named keys is no property string
     names = dict.fromkeys([*left, *right])
     inner = [_break_up(f"{key}.{name}" if name else key, left.get(name), right.get(name)) for name in names]
     return [change for changes in inner for change in changes] or [Change(key, before, after)]

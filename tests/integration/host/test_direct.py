@@ -15,10 +15,13 @@ from ansible_collections.steward.proxmox.plugins.module_utils._errors import (
     ApiError,
     BadInput,
     OutcomeUnknown,
+    PermissionDenied,
     Refused,
     StewardError,
     Unreachable,
 )
+from ansible_collections.steward.proxmox.plugins.module_utils._host import operations
+from ansible_collections.steward.proxmox.plugins.module_utils._host.runner import Host
 
 from .conftest import TEMPLATE, Pct
 
@@ -107,8 +110,6 @@ def test_a_read_that_fails_stops_everything(pct: Pct, shell: str, error: type[St
 
 
 def test_a_read_that_hangs_ends(pct: Pct, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.steward.proxmox.plugins.module_utils._host import operations
-
     config = operations.OPERATIONS["pct config"]
     monkeypatch.setitem(operations.OPERATIONS, "pct config", type(config)(**{**vars(config), "timeout": 0.3}))
     pct.before("exec sleep 20")
@@ -131,5 +132,12 @@ def test_a_pct_that_may_not_be_run_is_a_matter_of_permission(pct: Pct) -> None:
 def test_whoever_is_not_root_is_told(pct: Pct, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     pct.before("echo 'please run as root' >&2; exit 255")
-    with pytest.raises(Refused, match=r"permission: .*please run as root.*runner: sudo"):
+    with pytest.raises(PermissionDenied, match=r"permission: .*please run as root.*runner: sudo"):
         pct.work()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "GET"])
+def test_a_request_of_the_api_is_no_command(pct: Pct, method: str) -> None:
+    with pytest.raises(ValueError, match=f"a host is not sent {method}"):
+        Host(pct.options()).send(method, "pct create", {})
+    assert pct.calls == []

@@ -5,8 +5,10 @@
 """Running a program: no shell, fixed environment, outputs apart and bounded, a limit of time."""
 
 import json
+import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,21 @@ def test_arguments_reach_no_shell() -> None:
     assert outcome.stdout == "['$(id)', '; id', '*']\n"
 
 
+@pytest.fixture
+def full_stdin() -> Iterator[None]:
+    """This process has something to read."""
+    reader, writer = os.pipe()
+    kept = os.dup(0)
+    os.write(writer, b"yes\n")
+    os.dup2(reader, 0)
+    for descriptor in (reader, writer):
+        os.close(descriptor)
+    yield
+    os.dup2(kept, 0)
+    os.close(kept)
+
+
+@pytest.mark.usefixtures("full_stdin")
 def test_nothing_of_ours_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROXMOX_PASSWORD", "hidden")
     code = "import json, os, sys; print(json.dumps([dict(os.environ), sys.stdin.read(), os.getcwd()]))"

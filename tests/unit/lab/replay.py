@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from urllib.parse import quote
 import requests
 
 from tests.lab import Lab
-from tests.lab.state import Guest
+from tests.lab.state import Guest, Volume
 
 # What differs from run to run and is compared as a kind of thing.
 VOLATILE = (
@@ -163,15 +163,51 @@ class Machine:
                     self.by_hand.remove(work)
 
 
+@dataclass
+class RoundTrip:
+    """What was PUT into the configuration of a stopped guest, and what GET gave afterwards."""
+
+    entries: list[dict[str, Any]]
+    guests = {
+        "qemu": (500, {"vmid": 500, "name": "rt", "memory": 512}),
+        "lxc": (510, {"vmid": 510, "hostname": "rt", "rootfs": "local:1",
+                      "ostemplate": "local:vztmpl/alpine-3.20-default_20240606_amd64.tar.gz"}),
+    }
+
+    machine_failures = "EFI base image"  # that machine had no firmware of Proxmox
+
+    def play(self, request: Callable[[str, str, dict[str, Any]], requests.Response], lab: Lab) -> Iterator[str | None]:
+        """What differs, entry by entry."""
+        lab.state.add(Volume("local:iso/x.iso", "pve1", "iso", "iso", 4096, 0))
+        for kind, (_, params) in self.guests.items():
+            request("POST", f"/nodes/pve1/{kind}", params)
+        for entry in self.entries:
+            if self.machine_failures in entry["reason"]:
+                continue
+            path = f"/nodes/pve1/{entry['kind']}/{self.guests[entry['kind']][0]}/config"
+            answer = request("PUT", path, entry["put"])
+            got = {"status": answer.status_code, "reason": answer.reason, "errors": answer.json().get("errors")}
+            if entry["get"] is not None and answer.status_code == 200:
+                config = request("GET", path, {}).json()["data"]
+                got["get"] = {key: config.get(key) for key in entry["get"]}
+            want = {key: entry[key] for key in got}
+            same = still(json.dumps(want, sort_keys=True)) == still(json.dumps(got, sort_keys=True))
+            yield None if same else f"{entry['kind']} {entry['put']}: {want} -> {got}"
+
+
 class Replay:
     """Sends recordings to a lab in their order, as the same users, with the lab's own ids."""
 
-    def __init__(self, lab: Lab, recordings: list[Recording], machine: Machine) -> None:
+    def __init__(
+        self, lab: Lab, recordings: list[Recording], machine: Machine, roundtrip: RoundTrip | None = None
+    ) -> None:
         self.lab = lab
+        self.roundtrip = roundtrip
         self.recordings = recordings
         self.machine = machine
         self.ends = dict(self._task_ends())
         self.foreign_tasks: set[str] = set()
+        self.foreign_paths: list[str] = []
         self.names: dict[str, str] = {}  # what was recorded: what the lab calls it
         self.tokens: dict[str, str] = {}
         self.sessions: dict[str, requests.Session] = {}
@@ -181,7 +217,7 @@ class Replay:
         outcome = Outcome()
         for recording in self.recordings:
             for work in self.machine.work_before(recording):
-                self._by_hand(work)
+                self._by_hand(work, recording)
             self._make_room(recording)
             self._prepare_failure(recording)
             answer = self._send(recording)
@@ -198,19 +234,23 @@ class Replay:
         return outcome
 
     def _not_served(self, recording: Recording, answer: requests.Response) -> bool:
-        """The path itself, or the task that a path started which the lab does not serve."""
+        """The path itself; what a write would have changed that the lab does not serve; the task that it started."""
         if answer.status_code == 501 and "not served by the lab" in answer.reason:
             if recording.upid:
                 self.foreign_tasks.add(recording.upid)
+            if recording.method != "GET" and recording.status == 200:
+                self.foreign_paths.append(recording.path.rstrip("/"))
             return True
-        return recording.task in self.foreign_tasks
+        written = any(recording.path.startswith(path) or path.startswith(f"{recording.path}/")
+                      for path in self.foreign_paths)
+        return recording.task in self.foreign_tasks or written
 
-    def _by_hand(self, work: dict[str, Any]) -> None:
+    def _by_hand(self, work: dict[str, Any], recording: Recording) -> None:
         state = self.lab.state
         if "back" in work:
             state.offline.clear()
             state.quorate = True
-        if "fault" in work:
+        if "fault" in work and ("task_exit" not in work["fault"] or recording.upid not in self.ends):
             self.lab.fault(**work["fault"])
         if "running" in work:
             state.guests[work["running"]].started = time.time()
@@ -222,10 +262,12 @@ class Replay:
             guest = Guest(kind="qemu", **work["foreign"])
             state.guests[guest.vmid] = guest
             state.offline.add(guest.node)
+        if "roundtrip" in work and self.roundtrip:
+            list(self.roundtrip.play(self.request, self.lab))
         if "request" in work:
-            self._request(**work["request"])
+            self.request(**work["request"])
 
-    def _request(self, method: str, path: str, params: dict[str, Any]) -> requests.Response:
+    def request(self, method: str, path: str, params: dict[str, Any]) -> requests.Response:
         return self._send(Recording(-1, "by hand", "root@pam", method, path, params, 0, "", 0))
 
     def _make_cluster(self, name: str) -> None:
@@ -308,10 +350,21 @@ class Replay:
         data = body.get("data") if isinstance(body, dict) else None
         if recording.upid and isinstance(data, str):
             self.names[recording.upid] = data
+        if recording.status == 200 and isinstance(body, dict):
+            self._learn_fields(recording.body.get("data"), data)
         if isinstance(data, dict) and "full-tokenid" in data:
             self.tokens[data["full-tokenid"]] = data["value"]
         if recording.task and recording.path.endswith("/log") and isinstance(data, list):
             self._learn_archives(recording.body["data"], data)
+
+    def _learn_fields(self, want: Any, got: Any) -> None:
+        """Digests, and ids that the server chose."""
+        if isinstance(want, list) and isinstance(got, list) and want and got:
+            want, got = want[0], got[0]
+        if isinstance(want, dict) and isinstance(got, dict):
+            for key in ("digest", "id"):
+                if isinstance(want.get(key), str) and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f-]{36}", want[key]) and got.get(key):
+                    self.names[want[key]] = str(got[key])
 
     def _learn_archives(self, want: list[dict[str, Any]], got: list[dict[str, Any]]) -> None:
         pattern = re.compile(r"creating vzdump archive '.*/(vzdump-[^']+)'")

@@ -30,6 +30,7 @@ from .samples import create, destroy, plan, record, step, update
         ({"net0": {"ip": "dhcp", "tag": 1}}, {"net0": {"ip": "dhcp", "tag": 2}}, [("net0.tag", 1, 2)]),
         # the same keys in another order: shown as it is, so that no change is hidden
         ({"n": "a=1,b=2"}, {"n": "b=2,a=1"}, [("n", "a=1,b=2", "b=2,a=1")]),
+        ({"rootfs.size": "local:vol,size=4G"}, {"rootfs.size": "8G"}, [("rootfs.size", "local:vol,size=4G", "8G")]),
         # prose, lists and repeated keys are not property strings
         ({"d": "one, a=b"}, {"d": "two, a=b"}, [("d", "one, a=b", "two, a=b")]),
         ({"d": "a=1\nb"}, {"d": "a=2\nb"}, [("d", "a=1\nb", "a=2\nb")]),

@@ -1,0 +1,80 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Law 4: a credential that sees or may too little. Unknown is never "absent", and nothing is sent in vain."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.harness import Site
+from tests.contract.scenarios import SCENARIOS, Scenario
+
+WEAK = ("nothing", "auditor", "vmadmin")
+CHANGING = [scenario for scenario in SCENARIOS if scenario.steps and scenario.module != "privileged_host"]
+
+
+def prepared(site: Site, scenario: Scenario) -> None:
+    for module, options in scenario.first:
+        site.run().done(module, options, scenario.identity)
+    site.forget()
+
+
+@pytest.mark.parametrize("identity", WEAK)
+@pytest.mark.parametrize("scenario", CHANGING, ids=str)
+def test_a_weak_token_is_refused_before_anything_is_sent(site: Site, scenario: Scenario, identity: str) -> None:
+    """Where the plan says that every privilege is held, the change works; where not, it says which is missing."""
+    prepared(site, scenario)
+    preview = site.run(check=True, identity=identity).task(scenario.module, scenario.options)
+    assert site.writes == []
+    assert preview.get("failed") or preview["changed"], "what the token cannot see was taken for what is not there"
+    real = site.run(identity=identity).task(scenario.module, scenario.options)
+    lacking = [] if preview.get("failed") else [row for row in preview["plan"]["privileges"] if row["held"] is False]
+    if not preview.get("failed") and not lacking and "wild card" not in scenario.title:
+        assert not real.get("failed"), f"the plan promised that it may, but: {real['msg']}"
+        return
+    assert site.writes == []
+    assert real["failed"]
+    if lacking:
+        assert real["refused"]
+        for row in lacking:
+            assert f"{' or '.join(row['any_of'])} on {row['path']}" in real["msg"]
+        assert "pveum acl modify" in real["msg"]
+        assert site.lab.credentials[identity]["api_token_id"] in real["msg"]
+
+
+def test_the_preview_of_a_weak_token_lists_what_is_missing(site: Site) -> None:
+    plan = site.run(check=True, identity="auditor").done("lxc", {"vmid": 210, "cores": 4})["plan"]
+    assert plan["privileges"] == [{"path": "/vms/210", "any_of": ["VM.Config.CPU"], "held": False}]
+    real = site.run(identity="auditor").task("lxc", {"vmid": 210, "cores": 4})
+    role, grant = "pveum role add StewardGrant --privs 'VM.Config.CPU'", "--tokens 'auditor@pve!audit'"
+    assert role in real["msg"]
+    assert f"pveum acl modify '/vms/210' {grant} --roles StewardGrant" in real["msg"]
+    assert site.writes == []
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        ("lxc", {"vmid": 210, "state": "absent"}),
+        ("lxc", {"name": "c210", "state": "absent"}),
+        ("snapshot", {"vmid": 210, "snapshot": "s1", "state": "absent"}),
+        ("backup", {"vmid": 210, "storage": "local", "name": "b", "state": "absent"}),
+        ("acl", {"path": "/vms/1", "type": "user", "ugid": "a@pve", "roleid": "PVEAuditor", "state": "absent"}),
+        ("api", {"path": "/pools/once", "method": "delete"}),
+    ],
+)
+def test_unknown_is_never_absent(site: Site, module: str, options: dict[str, object]) -> None:
+    result = site.run(identity="nothing").task(module, options)
+    assert result["failed"], result
+    assert site.writes == []
+
+
+def test_no_token_changes_keyctl_and_it_says_so_before_anything_is_sent(site: Site) -> None:
+    for identity in ("admin", "root_token"):
+        result = site.run(identity=identity).task("lxc", {"vmid": 213, "features": {"keyctl": True}})
+        assert result["refused"]
+        assert "root@pam" in result["msg"]
+    assert site.writes == []
+    assert site.run(identity="root").done("lxc", {"vmid": 213, "features": {"keyctl": True}})["changed"]
