@@ -51,7 +51,6 @@ ansible.cfg: |
 """
 
 import json
-from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from ansible import constants, context
@@ -60,7 +59,7 @@ from ansible.plugins.callback import CallbackBase
 # imported here, before the first fork: it fixes the name of the directory that the workers of this run share
 from ansible_collections.steward.proxmox.plugins.plugin_utils import _run_state
 from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report import files, markdown, terminal
-from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.report import Report, settle
+from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.report import Report
 
 EXIT_STATUS = 74  # sysexits.h: input/output error. ansible-playbook itself does not use it
 
@@ -85,10 +84,6 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "steward.proxmox.plan"
     CALLBACK_NEEDS_ENABLED = True
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._outcomes: list[dict[str, Any]] = []
-
     def set_options(self, *args: Any, **kwargs: Any) -> None:
         super().set_options(*args, **kwargs)
         try:
@@ -96,12 +91,6 @@ class CallbackModule(CallbackBase):
                 files.check(path)
         except OSError as error:
             self._stop(f"{error}. Nothing was started")
-
-    def v2_runner_on_ok(self, result: Any) -> None:
-        self._learn(result)
-
-    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        self._learn(result)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         try:
@@ -115,19 +104,8 @@ class CallbackModule(CallbackBase):
                 self._stop(what)
             self._display.error(f"steward.proxmox plan: {what}")
 
-    def _learn(self, result: Any) -> None:
-        """Keep how the steps of a real run went; the plans themselves were kept before they were carried out."""
-        if result.task.check_mode or not self._files():
-            return
-        items = result.result.get("results")
-        for one in items if isinstance(items, list) else [result.result]:
-            plan = one.get("plan") if isinstance(one, Mapping) else None
-            if isinstance(plan, Mapping) and {"digest", "steps"} <= plan.keys():
-                task = {"uuid": str(result.task._uuid)}
-                self._outcomes.append({"host": result.host.get_name(), "task": task, "plan": plan})
-
     def _report(self, stats: Any) -> Report:
-        records = settle(_run_state.plans(), self._outcomes)
+        records = _run_state.plans()
         check_mode = bool(context.CLIARGS.get("check")) or any(record["check_mode"] for record in records)
         return Report.of(records, {*stats.failures, *stats.dark}, check_mode)
 

@@ -63,7 +63,7 @@ class Kind:
     #: hook: what a write of the object needs
     writes: Callable[[Values], tuple[Need, ...]]
     #: this, or what a write needs, lets the credential see an entry; without, one that is not listed is unknown
-    sees: Need | None = None
+    sees: Callable[[Values], tuple[Need, ...]] | None = None
     #: PUT forgets what it does not carry, so the whole object is sent
     replaces: bool = False
     #: the calls that take the list's config digest
@@ -161,7 +161,7 @@ class _Change:
             if all(decoded[name] == self.want[name] for name in self._keys()):
                 return decoded, row
         if self.kind.sees and not self.world.is_root and not self.world.made_here(self.kind.list_path):
-            needs = [self.kind.sees, *self.kind.writes(self.want)]
+            needs = self.kind.sees(self.want)
             if not any(held(self.world.permissions(), need) for need in needs):
                 title = self.kind.title.format(**self.want)
                 asked = " or ".join(f"{' or '.join(need.any_of)} on {need.path}" for need in needs)

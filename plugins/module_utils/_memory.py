@@ -51,7 +51,7 @@ class Memory:
         entry: dict[str, Any] = {
             "bound": dict.fromkeys([*plan.targets, *made, *(effect.at for effect in plan.effects)], plan.digest)
         }
-        entry["symbols"] = {**plan.symbols, **{actual: symbol for symbol, actual in found.items()}}
+        entry["symbols"] = {**plan.symbols, **{actual: symbol for symbol, actual in found.items() if actual}}
         if check:
             entry["effects"] = [asdict(effect) for effect in plan.effects]
         self.add(entry)

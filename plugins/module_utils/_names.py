@@ -57,10 +57,11 @@ MAC = Rule(
 VOLID = Rule(re.compile(r"[A-Za-z][A-Za-z0-9._-]*:[^\s\x00-\x1f]+"), 512, "a volume id is STORAGE:PATH without blanks")
 SLOT = {
     "net": Rule(re.compile(r"net(?:[0-9]|[12][0-9]|3[01])"), 5, "net0 to net31"),
-    "mp": Rule(re.compile(r"mp(?:[0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])"), 5, "mp0 to mp255"),
+    "mp": Rule(re.compile(r"mp(?:[0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])"), 5, "mp0 to mp255"),
 }
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_BREAK = re.compile(r"[\t\n]")
 
 
 def check_vmid(option: str, value: int) -> int:
@@ -71,7 +72,7 @@ def check_vmid(option: str, value: int) -> int:
 
 def check_text(option: str, value: str, one_line: bool = True) -> str:
     """Free text without control characters."""
-    if _CONTROL.search(value) or (one_line and "\n" in value):
+    if _CONTROL.search(value) or (one_line and _BREAK.search(value)):
         raise BadInput(f"{option}: {value[:80]!r} has control characters")
     return value
 
@@ -79,6 +80,6 @@ def check_text(option: str, value: str, one_line: bool = True) -> str:
 def segment(value: Any) -> str:
     """One segment of an API path, quoted. Raises BadInput on what no object of Proxmox can be called."""
     text = str(value)
-    if not text or len(text) > 512 or _CONTROL.search(text) or "\n" in text or text in (".", ".."):
+    if not text or len(text) > 512 or _CONTROL.search(text) or _BREAK.search(text) or text in (".", ".."):
         raise BadInput(f"{text[:80]!r} cannot be part of an API path")
     return quote(text, safe=":@!+,=~()")

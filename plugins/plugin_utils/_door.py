@@ -109,15 +109,16 @@ class Door(ActionBase):
         plan = preview.get("plan")
         if plan is None or not plan["steps"]:
             return preview
-        self._show(plan, options, task_vars)
         try:
             refuse_missing(plan["privileges"], resolve(options).identity if self.planner.where == "api" else "root")
         except Refused as error:
+            self._keep(plan, options, task_vars)
             self._record("refused", options, task_vars, plan, reasons=[str(error)])
             if not self._task.check_mode:
                 return {**failure(error), "plan": plan}
             return {**preview, "warnings": [*preview.get("warnings", []), f"the real run would be refused: {error}"]}
         if self._task.check_mode:
+            self._keep(plan, options, task_vars)
             self._record("plan", options, task_vars, plan)
             return preview
         return self._recorded(way, options, task_vars, plan)
@@ -126,43 +127,57 @@ class Door(ActionBase):
         self, way: Here | OnTarget, options: dict[str, Any], task_vars: Mapping[str, Any], plan: dict[str, Any]
     ) -> dict[str, Any]:
         """Intent first, durable; then the change; then what came of it, whatever happens in between."""
-        ledger = ledger_run.current()
-        if ledger is None:
-            if ledger_run.required():
-                raise AnsibleActionFail(
-                    "A ledger is required and none is open, so nothing was changed: enable the callback"
-                    " steward.proxmox.ledger (callbacks_enabled)"
-                )
-            return way.carry_out(plan["digest"])
-        try:
-            op_id = ledger.intent(**self._frame(options, task_vars, plan))
-        except ledger_run.LedgerError as error:
-            raise AnsibleActionFail(f"The intent could not be recorded, so nothing was changed: {error}") from error
+        ledger = self._ledger()
+        op_id = self._intend(ledger, options, task_vars, plan) if ledger else ""
         result: dict[str, Any] = {}
         try:
             result = way.carry_out(plan["digest"])
         finally:
-            shown = self._clean(result.get("plan") or plan, options)
-            status = "unknown" if not result or _unknown(shown) else "failed" if result.get("failed") else "ok"
-            upids = [step["upid"] for step in shown["steps"] if "upid" in step]
-            error_text = (
-                remove_values(result.get("msg"), _secrets(self.planner.argument_spec(), options))
-                if result.get("failed")
-                else None
-            )
-            ledger.outcome(
-                op_id,
-                status=status,
-                changed=bool(result.get("changed")),
-                upids=upids,
-                error=error_text,
-                steps=[_progress(step) for step in shown["steps"]],
-            )
+            went = result.get("plan") or plan
+            if ledger:
+                ledger.outcome(op_id, **self._outcome(result, went, options))
+            self._keep(went, options, task_vars)
         return result
+
+    def _ledger(self) -> ledger_run.RunLedger | None:
+        ledger = ledger_run.current()
+        if ledger is None and ledger_run.required():
+            raise AnsibleActionFail(
+                "A ledger is required and none is open, so nothing was changed: enable the callback"
+                " steward.proxmox.ledger (callbacks_enabled)"
+            )
+        return ledger
+
+    def _intend(
+        self,
+        ledger: ledger_run.RunLedger,
+        options: dict[str, Any],
+        task_vars: Mapping[str, Any],
+        plan: dict[str, Any],
+    ) -> str:
+        try:
+            return ledger.intent(**self._frame(options, task_vars, plan))
+        except ledger_run.LedgerError as error:
+            raise AnsibleActionFail(f"The intent could not be recorded, so nothing was changed: {error}") from error
+
+    def _outcome(self, result: Mapping[str, Any], went: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+        unknown = not result or any(step.get("status") in ("unknown", "sent") for step in went["steps"])
+        steps = [
+            {key: step[key] for key in ("op", "target", "status", "upid", "error") if key in step}
+            for step in went["steps"]
+        ]
+        told = {
+            "status": "unknown" if unknown else "failed" if result.get("failed") else "ok",
+            "changed": bool(result.get("changed")),
+            "upids": [step["upid"] for step in steps if "upid" in step],
+            "error": result.get("msg") if result.get("failed") else None,
+            "steps": steps,
+        }
+        return remove_values(told, _secrets(self.planner.argument_spec(), options))
 
     # -- what is kept ----------------------------------------------------------------------------------------------
 
-    def _show(self, plan: dict[str, Any], options: dict[str, Any], task_vars: Mapping[str, Any]) -> None:
+    def _keep(self, plan: dict[str, Any], options: dict[str, Any], task_vars: Mapping[str, Any]) -> None:
         _run_state.add_plan({**self._frame(options, task_vars, plan), "no_log": bool(self._task.no_log)})
 
     def _record(
@@ -254,11 +269,3 @@ def _secrets(spec: Mapping[str, Any], options: Mapping[str, Any]) -> set[str]:
             for element in value if isinstance(value, list) else [value]:
                 found |= _secrets(row["options"], element)
     return found
-
-
-def _unknown(plan: Mapping[str, Any]) -> bool:
-    return any(step.get("status") in ("unknown", "sent") for step in plan["steps"])
-
-
-def _progress(step: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: step[key] for key in ("op", "target", "status", "upid", "error") if key in step}

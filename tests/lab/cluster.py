@@ -75,17 +75,27 @@ def next_id(call: Call) -> str:
 @serves("GET", "/cluster/options")
 def options(call: Call) -> dict[str, Any]:
     shown = {key: _datacenter_option(key, value) for key, value in call.state.options.items()}
-    tags = {tag for guest in resources.visible_guests(call) for tag in split_list(str(guest.config.get("tags", "")))}
-    shown["allowed-tags"] = sorted(tags | set(shown.get("registered-tags", [])))
+    shown["allowed-tags"] = sorted(_allowed_tags(call, shown))
     if call.may("/", "Sys.Audit"):
         return {"description": "", "mac_prefix": "BC:24:11", **shown}
     return {key: value for key, value in shown.items() if key in TAGS_FIRST}
 
 
+def _allowed_tags(call: Call, shown: dict[str, Any]) -> set[str]:
+    """The tags that the caller may give: registered ones are for those who may change the cluster."""
+    access = shown.get("user-tag-access", {})
+    registered, listed = set(shown.get("registered-tags", [])), set(access.get("user-allow-list", []))
+    used = {tag for guest in resources.visible_guests(call) for tag in split_list(str(guest.config.get("tags", "")))}
+    if call.may("/", "Sys.Modify"):
+        return used | registered | listed
+    free = {"list": listed, "none": set()}.get(access.get("user-allow", "free"), used)
+    return free - registered
+
+
 def _datacenter_option(key: str, value: Any) -> Any:
     if key == "description" and value:
         return f"{value}\n"
-    return str(value) if key in ("max_workers", "migration_unsecure") else _shown_option("/cluster/options", key, value)
+    return str(value) if key == "max_workers" else _shown_option("/cluster/options", key, value)
 
 
 LIST_OPTIONS = ("registered-tags", "user-allow-list")

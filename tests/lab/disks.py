@@ -121,7 +121,7 @@ def new_name(state: State, storage: str, vmid: int, kind: str, form: str, stem: 
     return f"{stem}-{vmid}-disk-{number}"
 
 
-def allocate(  # noqa: PLR0913
+def allocate(
     state: State, node: str, storage: str, guest_kind: str, vmid: int, size: int, form: str | None = None
 ) -> Volume:
     kind = backend(state, storage)

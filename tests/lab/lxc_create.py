@@ -294,7 +294,7 @@ def clone(call: Call) -> str:
     return call.task("vzclone", source.vmid, work, guest=source.vmid)
 
 
-def _copy_disks(  # noqa: PLR0913
+def _copy_disks(
     call: Call, task: Task, source: Guest, made: Guest, storage: str | None, full: bool, volumes: list[Volume]
 ) -> Config:
     places = {}

@@ -127,7 +127,7 @@ def network(call: Call) -> dict[str, Any]:
 
 def _visible_task(call: Call, task: Task) -> bool:
     owner = task.user.partition("!")[0]
-    return owner == call.caller.user and (not call.caller.token or task.user == call.caller.id) or call.may(
+    return (owner == call.caller.user and (not call.caller.token or task.user == call.caller.id)) or call.may(
         f"/nodes/{task.node}", "Sys.Audit")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from . import disks, guests, qemu_config, qemu_create, snapshots  # noqa: F401  (they serve)
+from . import disks, guests, qemu_config, qemu_create, snapshots
 from .call import Call, serves
 from .errors import BadParameter, Died
 from .state import Guest, State

@@ -195,7 +195,7 @@ def clone(call: Call) -> str:
     return call.task("qmclone", source.vmid, work, guest=source.vmid)
 
 
-def _copy(call: Call, task: Task, made: Guest, key: str, volume: Volume, value: str, full: bool) -> str:  # noqa: PLR0913
+def _copy(call: Call, task: Task, made: Guest, key: str, volume: Volume, value: str, full: bool) -> str:
     state, storage = call.state, call.params.get("storage") or volume.storage
     task.log(f"create {'full' if full else 'linked'} clone of drive {key} ({volume.volid})")
     copied = disks.allocate(state, made.node, storage, "qemu", made.vmid, volume.size,

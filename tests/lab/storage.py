@@ -73,6 +73,8 @@ def create(call: Call) -> dict[str, str]:
         found["nodes"] = ",".join(sorted(split_list(call.params["nodes"])))
     if kind in SHARED:
         found["shared"] = 1
+    if kind == "zfs":
+        found.setdefault("zfs-base-path", "/dev/zvol")
     if kind in ("nfs", "cifs"):
         found.setdefault("path", f"/mnt/pve/{name}")
     call.state.storages[name] = {key: value for key, value in found.items() if (key, value) != ("disable", 0)}
@@ -83,6 +85,8 @@ def _check_backend(name: str, kind: str, params: dict[str, Any]) -> None:
     """What stands behind a storage must be there; the lab has no servers and no volume groups."""
     if kind in REMOTE:
         raise Died(f"create storage failed: storage '{name}' is not online")
+    if kind == "cephfs":
+        raise Died('create storage failed: mount error: Job failed. See "journalctl -xe" for details.')
     if kind == "lvmthin":
         raise Died(f"create storage failed: no such logical volume {params['vgname']}/{params['thinpool']}")
     if kind == "btrfs" and not params.get("is_mountpoint"):
@@ -107,6 +111,8 @@ def update(call: Call) -> dict[str, str]:
         if key == "content":
             found["content"] = DEFAULT_CONTENT.get(found["type"], "images")
     found |= {key: value for key, value in call.params.items() if key not in ("storage", "digest", "delete")}
+    if not found.get("nodes", "-"):
+        found.pop("nodes")
     if not found.get("disable"):
         found.pop("disable", None)
     return {"storage": name, "type": found["type"]}

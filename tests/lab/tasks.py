@@ -96,7 +96,7 @@ class Tasks:
         self.all: dict[str, Task] = {}
         self._pids = itertools.count(1001)
 
-    def start(  # noqa: PLR0913
+    def start(
         self, *, node: str, kind: str, id: str, user: str, worker: Worker, guest: int | None, outcome: Outcome
     ) -> Task:
         now = time.time()
@@ -110,8 +110,9 @@ class Tasks:
 
     def advance(self) -> None:
         """Ends what is due and begins what waited for its guest."""
-        while any([self._progress(task) for task in self.running()]):
-            pass
+        moved = True
+        while moved:
+            moved = any([self._progress(task) for task in self.running()])  # noqa: C419  (every task has its turn)
 
     def running(self) -> list[Task]:
         return [task for task in self.all.values() if task.running]

@@ -73,8 +73,8 @@ def _wanted(call: Call) -> list[int]:
 
 def _check_target(call: Call, storage: str) -> None:
     if storage not in call.state.storages:
-        text = f"storage '{storage}' does not exist"
-        raise Died(f"could not activate storage '{storage}': {text} could not get storage information for '{storage}': {text}")
+        text = f"'{storage}': storage '{storage}' does not exist"
+        raise Died(f"could not activate storage {text} could not get storage information for {text}")
     if storage in call.state.storages_offline:
         raise Died(f"could not activate storage '{storage}': storage '{storage}' is not online")
     if "backup" not in disks.contents(call.state.storages[storage]):
@@ -173,7 +173,7 @@ def _finish(call: Call, task: Task, guest: Guest, volume: Volume) -> None:
         task.log("INFO: marking backup as protected")
         volume.protected = True
     keep = parse_keep(call.params.get("prune-backups"))
-    if keep and "remove" in call.params and call.params["remove"] or keep and "remove" not in call.params:
+    if keep and call.params.get("remove", 1):
         _prune(call, volume.storage, keep, guest.kind, guest.vmid)
 
 

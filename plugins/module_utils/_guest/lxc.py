@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._codec import print_size
 from .._errors import Refused
 from .._plan import Plan, Step
 from .._planner import Planner
@@ -17,7 +18,7 @@ from . import effects, lxc_config
 from .draft import Draft
 from .lookup import Guest, find, guest_path
 from .lxc_birth import SOURCE_SPEC, give_birth
-from .lxc_options import CONFIG, FAMILIES, ROOTFS_SPEC, privilege_of
+from .lxc_options import CONFIG, FAMILIES, ROOTFS_SPEC, VOLUME, privilege_of
 from .power import plan_power, read_state
 from .template import plan_template
 
@@ -142,7 +143,7 @@ def _configure(
                 needs=(Need(f"/vms/{guest.vmid}", ("VM.Config.Disk",)),),
             )
         )
-        draft.shows(f"{slot}.size", have.get(slot), size)
+        draft.shows(f"{slot}.size", print_size(VOLUME.decode(have[slot]).get("size", 0)), size)
         draft.cannot_undo(f"a volume does not shrink back ({slot})")
         draft.blast("medium", f"grows {slot}; it cannot shrink again")
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from .._errors import BadInput, Refused
-from .._names import POOL, VOLID
+from .._names import POOL, SNAPSHOT, VOLID, segment
 from .._plan import Plan, Step, after_apply
 from .._privileges import Need
 from .._storage import require_storage
@@ -274,7 +274,7 @@ def _from_archive(birth: Birth) -> dict[str, Any]:
         for key, value in inside.items()
         if key not in ("parent", "lock", "template", "digest") and not key.startswith("unused")
     }
-    overrides = _identity(birth, base)
+    overrides = {} if birth.source["keep_identity"] else _without_macs(base)
     storage = birth.storage or str(VOLUME.decode(base["rootfs"])["volume"]).partition(":")[0]
     require_storage(world, birth.node, storage, "rootdir", "rootfs.storage")
     wanted = {**options, "rootfs": None, "source": None}
@@ -317,7 +317,7 @@ def _from_archive(birth: Birth) -> dict[str, Any]:
             secrets=frozenset({"password"}),
         )
     )
-    config = {**base, **overrides, "rootfs": _restored(birth, storage, base["rootfs"])}
+    config = {**base, **_copied(birth, storage, base), **overrides}
     _finish_restored(birth, change, config)
     draft.consulted(
         birth.target,
@@ -334,19 +334,34 @@ def _from_archive(birth: Birth) -> dict[str, Any]:
     return config
 
 
-def _identity(birth: Birth, base: Mapping[str, Any]) -> dict[str, Any]:
-    """Every interface without its MAC: the copy must not share one with its origin."""
-    if birth.source["keep_identity"]:
-        return {}
-    nets = {key: NET.decode(value) for key, value in base.items() if key.startswith("net") and key[3:].isdigit()}
+def _nets(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {key: NET.decode(value) for key, value in config.items() if key.startswith("net") and key[3:].isdigit()}
+
+
+def _without_macs(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Every interface without its MAC: a copy must not share one with its origin."""
     return {
-        key: NET.encode({name: item for name, item in nic.items() if name != "hwaddr"}) for key, nic in nets.items()
+        slot: NET.encode({name: item for name, item in nic.items() if name != "hwaddr"})
+        for slot, nic in _nets(config).items()
     }
 
 
-def _restored(birth: Birth, storage: str, rootfs: str) -> str:
-    volume = VOLUME.decode(rootfs)
-    return VOLUME.encode({**volume, "volume": f"{storage}:{after_apply(f'rootfs of {birth.target}')}"})
+def _copied(birth: Birth, storage: str, config: Mapping[str, Any]) -> dict[str, str]:
+    """The volumes of a copy: their names are the server's. They go to `storage`, or stay where the origin's are."""
+    volumes = {
+        slot: VOLUME.decode(text)
+        for slot, text in config.items()
+        if codec_of(slot) is VOLUME and not str(text).startswith("/")
+    }
+    return {
+        slot: VOLUME.encode(
+            {
+                **volume,
+                "volume": f"{storage or volume['volume'].partition(':')[0]}:{after_apply(f'{slot} of {birth.target}')}",
+            }
+        )
+        for slot, volume in volumes.items()
+    }
 
 
 def _finish_restored(birth: Birth, change: lxc_config.Change, config: dict[str, Any]) -> None:
@@ -400,6 +415,7 @@ def _from_clone(birth: Birth) -> dict[str, Any]:
     options, world = birth.options, birth.world
     wanted = birth.source["clone"]
     origin = require(world, "lxc", wanted.get("vmid"), wanted.get("name"), None)
+    _refuse_clone(birth, origin)
     call: dict[str, Any] = {
         "newid": birth.vmid,
         "full": int(wanted["full"]),
@@ -410,11 +426,14 @@ def _from_clone(birth: Birth) -> dict[str, Any]:
     if birth.node != origin.node:
         call["target"] = birth.node
     call = {key: value for key, value in call.items() if value is not None}
-    needs = [Need(f"/vms/{origin.vmid}", ("VM.Clone",)), *birth.allocation()]
+    have = _origin_config(birth, origin)
+    volumes = _copied(birth, birth.storage, have)
     if birth.storage:
         require_storage(world, birth.node, birth.storage, "rootdir", "rootfs.storage")
-        needs.append(Need(f"/storage/{birth.storage}", ("Datastore.AllocateSpace",)))
-        birth.draft.plan.blast.storages.add(birth.storage)
+    storages = sorted({text.partition(":")[0] for text in volumes.values()})
+    needs = [Need(f"/vms/{origin.vmid}", ("VM.Clone",)), *birth.allocation()]
+    needs += [Need(f"/storage/{storage}", ("Datastore.AllocateSpace",)) for storage in storages]
+    birth.draft.plan.blast.storages.update(storages)
     birth.draft.step(
         Step(
             "clone",
@@ -426,18 +445,15 @@ def _from_clone(birth: Birth) -> dict[str, Any]:
             needs=tuple(needs),
         )
     )
-    have = {
-        key: value
-        for key, value in (origin.config or {}).items()
-        if key not in ("digest", "parent", "lock", "template", "snapshots")
-    }
     config = {
         **have,
-        **_identity(birth, have),
+        **_without_macs(have),
+        **volumes,
         "hostname": options.get("name") or have.get("hostname") or f"CT{birth.vmid}",
     }
-    config["rootfs"] = _restored(birth, birth.storage or str(have["rootfs"]).partition(":")[0], have["rootfs"])
     change = lxc_config.difference({**options, "rootfs": None, "name": None}, config)
+    if birth.source["keep_identity"]:  # the server gives the interfaces of every clone new addresses
+        change.put.update(_with_macs(have, {**config, **change.put}))
     _refuse_root_only(
         birth,
         lxc_config.root_only(change.merged(), have),
@@ -463,6 +479,40 @@ def _from_clone(birth: Birth) -> dict[str, Any]:
     birth.draft.consulted(birth.target, {"exists": False})
     birth.draft.consulted(origin.target, have)
     return config
+
+
+def _refuse_clone(birth: Birth, origin: Guest) -> None:
+    """What the server would refuse."""
+    wanted = birth.source["clone"]
+    if not wanted["full"] and not (origin.config or {}).get("template"):
+        raise Refused(
+            f"{origin.target} is not a template: only a template can have linked clones",
+            "Set source.clone.full: true, or make it a template first",
+        )
+    if wanted["full"] and not wanted.get("snapshot"):
+        power = read_state(birth.world, origin)
+        if power["power"] == "running":
+            raise Refused(
+                f"{origin.target} is running: only a stopped container or a snapshot of one can be copied",
+                "Stop it first, or name source.clone.snapshot",
+            )
+
+
+def _origin_config(birth: Birth, origin: Guest) -> dict[str, Any]:
+    """What is copied: the configuration of the origin, or of its snapshot."""
+    snapshot = birth.source["clone"].get("snapshot")
+    config = birth.world.get(f"{origin.path}/snapshot/{segment(snapshot)}/config") if snapshot else origin.config or {}
+    about = ("digest", "parent", "lock", "template", "snapshots", "snaptime", "snapstate")
+    return {key: value for key, value in config.items() if key not in about and not key.startswith("unused")}
+
+
+def _with_macs(origin: Mapping[str, Any], copy: Mapping[str, Any]) -> dict[str, str]:
+    """The interfaces of a copy with the addresses of its origin, where the task gives no other."""
+    return {
+        slot: NET.encode({"hwaddr": _nets(origin)[slot]["hwaddr"], **nic})
+        for slot, nic in _nets(copy).items()
+        if "hwaddr" in _nets(origin).get(slot, {})
+    }
 
 
 # -- shared ----------------------------------------------------------------------------------------------------------

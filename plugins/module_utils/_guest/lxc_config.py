@@ -118,7 +118,7 @@ def root_only(change: Mapping[str, Any], have: Mapping[str, Any]) -> str:
         ]
         if not FEATURES.same(*({key: value for key, value in one.items() if value} for one in flags)):
             return "changing feature flags (except nesting)"
-        if str(change.get("unprivileged", have.get("unprivileged", 1))) == "0":
+        if str(change.get("unprivileged", have.get("unprivileged", 0))) == "0":
             return "changing feature flags of a privileged container"
     return ""
 

@@ -39,9 +39,8 @@ class Host:
         try:
             self._run(operation, data or {})
         except ApiError as error:
-            raise ApiError(
-                f"{error.message}. {self._left(operation, data or {})}", error.hint, **error.facts
-            ) from error
+            left = self._left(operation, data or {})
+            raise type(error)(f"{error.message}. {left}", error.hint, **error.facts) from error
 
     # -- running -----------------------------------------------------------------------------------------------------
 

@@ -196,28 +196,5 @@ def in_order(records: list[Record]) -> list[Record]:
     return sorted(records, key=lambda record: (rank[record["task"]["uuid"]], record["host"]))
 
 
-def settle(records: Iterable[Record], outcomes: Iterable[Record]) -> list[Record]:
-    """The records with how their steps went. An outcome is a plan of the same host, task and digest, after apply."""
-    waiting: dict[tuple[str, ...], list[Record]] = {}
-    for outcome in outcomes:
-        waiting.setdefault(_identity(outcome), []).append(outcome)
-    settled = []
-    for record in records:
-        went = waiting.get(_identity(record))
-        settled.append({**record, "plan": _with_progress(record["plan"], went.pop(0)["plan"])} if went else record)
-    return settled
-
-
-def _with_progress(plan: Record, done: Record) -> Record:
-    added = ("status", "upid", "started", "finished", "error")
-    pairs = zip(plan["steps"], done["steps"], strict=True)
-    steps = [{**step, **{key: went[key] for key in added if key in went}} for step, went in pairs]
-    return {**plan, "steps": steps}
-
-
-def _identity(record: Record) -> tuple[str, ...]:
-    return (record["host"], record["task"]["uuid"], record["plan"]["digest"])
-
-
 def _absent(side: Mapping[str, Any]) -> bool:
     return side.get("exists") is False

@@ -141,3 +141,11 @@ def test_a_request_of_the_api_is_no_command(pct: Pct, method: str) -> None:
     with pytest.raises(ValueError, match=f"a host is not sent {method}"):
         Host(pct.options()).send(method, "pct create", {})
     assert pct.calls == []
+
+
+def test_a_creation_that_fails_without_root_says_both(pct: Pct, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    pct.before("[ \"$1\" = create ] && { echo 'please run as root' >&2; exit 255; }")
+    error, _result = failing(pct)
+    assert type(error) is PermissionDenied
+    assert re.search(r"permission: .*please run as root\. It does not exist afterwards", str(error))

@@ -55,7 +55,13 @@ def play(lab: dict[str, Any], tmp_path: Path) -> Callable[..., dict[str, Any]]:
             HERE / "golden.yml",
         ]
         done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **lab["env"], **own}, capture_output=True, text=True, timeout=120
+            command,
+            cwd=ROOT,
+            env={**os.environ, **lab["env"], **own},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         result: dict[str, Any] = json.loads(kept.read_text())

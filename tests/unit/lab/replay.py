@@ -239,7 +239,7 @@ class Replay:
             if recording.upid:
                 self.foreign_tasks.add(recording.upid)
             if recording.method != "GET" and recording.status == 200:
-                self.foreign_paths.append(recording.path.rstrip("/"))
+                self.foreign_paths.append(re.sub(r"/(upload|download-url)$", "/content", recording.path))
             return True
         written = any(recording.path.startswith(path) or path.startswith(f"{recording.path}/")
                       for path in self.foreign_paths)

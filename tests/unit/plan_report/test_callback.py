@@ -71,26 +71,6 @@ def test_a_failure_with_files_fails_the_run(
     assert "KeyError: 'gone'" in plugin._display.errors[0]
 
 
-@pytest.mark.parametrize(
-    "result",
-    [
-        {},
-        {"plan": None},
-        {"plan": "terraform"},
-        {"plan": {"x": 1}},
-        {"results": "text"},
-        {"results": [1, {"plan": []}]},
-    ],
-)
-def test_results_of_other_modules_are_nothing_to_it(plugin: Any, result: dict[str, Any]) -> None:
-    plugin.options["json"] = "plan.json"
-    task = SimpleNamespace(check_mode=False, _uuid="u1")
-    done = SimpleNamespace(task=task, result=result, host=SimpleNamespace(get_name=lambda: "one"))
-    plugin.v2_runner_on_ok(done)
-    plugin.v2_runner_on_failed(done, ignore_errors=True)
-    assert plugin._outcomes == []
-
-
 def break_it(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     def broken(*_arguments: object) -> None:
         raise KeyError("gone")

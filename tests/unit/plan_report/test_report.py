@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.changes import compare
-from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.report import Entry, Report, settle
+from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.report import Entry, Report
 
 from .samples import create, destroy, plan, record, step, update
 
@@ -141,15 +141,6 @@ def test_json_round_trip() -> None:
     assert read == report.public()
     assert (read["version"], read["failed_hosts"], read["digest"]) == (1, ["two"], report.digest)
     assert Report.of(read["plans"], failed=read["failed_hosts"]).public() == read
-
-
-def test_outcomes_find_their_plan() -> None:
-    same = plan(step("reboot"))
-    went = plan(step("reboot", status="failed", error="no"))
-    records = [record(same, "one"), record(same, "two"), record(same, "two", uuid="u2")]
-    settled = settle(records, [{"host": "two", "task": {"uuid": "u1"}, "plan": went}])
-    assert [one["plan"]["steps"][0].get("status") for one in settled] == [None, "failed", None]
-    assert records[1]["plan"] == same
 
 
 @pytest.mark.parametrize(
