@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ def waiting_spec() -> dict[str, dict[str, Any]]:
 
 _SHA256 = re.compile(r"[0-9A-F]{64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PRINTABLE = re.compile(r"[!-~]+")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9._])?")
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,10 @@ def resolve(options: Mapping[str, Any]) -> Connection:
     if not hosts:
         raise BadInput("api_host is not set", "Give api_host (one node or several of one cluster) or PROXMOX_HOST")
     for host in hosts:
-        if len(host) > 512 or _CONTROL.search(host) or "/" in host:
+        if not _is_host(host):
             raise BadInput(
-                f"api_host '{host[:80]}' is not a host name or address", "Give names or addresses, without https://"
+                f"api_host '{host[:80]}' is not a host name or address",
+                "Give names or addresses, without https:// and without the port (api_port)",
             )
     user, token, secret = _credential(options)
     return Connection(
@@ -103,6 +107,15 @@ def resolve(options: Mapping[str, Any]) -> Connection:
     )
 
 
+def _is_host(text: str) -> bool:
+    if ":" not in text:
+        return len(text) <= 512 and bool(_HOST.fullmatch(text))
+    try:
+        return bool(ipaddress.IPv6Address(text.strip("[]")))
+    except ValueError:
+        return False
+
+
 def _credential(options: Mapping[str, Any]) -> tuple[str, str, str]:
     """(user@realm, token name or "", password or token secret)"""
     user, token = _names(str(options.get("api_user") or ""), str(options.get("api_token_id") or ""))
@@ -110,6 +123,8 @@ def _credential(options: Mapping[str, Any]) -> tuple[str, str, str]:
     if token:
         if not secret:
             raise BadInput(f"api_token_secret is not set, but a token is named ({user}!{token})")
+        if not _PRINTABLE.fullmatch(str(secret)):
+            raise BadInput("api_token_secret has blanks, line ends or other characters that no token secret has")
         return user, token, str(secret)
     if secret:
         raise BadInput("api_token_secret is set, but no token is named", "Give api_token_id as user@realm!name")
@@ -129,6 +144,8 @@ def _names(user: str, token: str) -> tuple[str, str]:
         raise BadInput(f"api_user '{user}' is not the owner of api_token_id '{token}'")
     if mark:
         user, token = owner, bare
+    if name and token and name != token:
+        raise BadInput(f"api_user names the token '{name}', and api_token_id the token '{token}'")
     if not user:
         hint = "Give api_user as user@realm, or api_token_id as user@realm!name; there is no default user"
         raise BadInput("api_user is not set", hint)

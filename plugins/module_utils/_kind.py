@@ -62,7 +62,7 @@ class Kind:
     delete: Call
     #: hook: what a write of the object needs
     writes: Callable[[Values], tuple[Need, ...]]
-    #: this, or what a write needs, lets the credential see an entry; without, one that is not listed is unknown
+    #: hook: any of these lets the credential see an entry; without, one that is not listed is unknown
     sees: Callable[[Values], tuple[Need, ...]] | None = None
     #: PUT forgets what it does not carry, so the whole object is sent
     replaces: bool = False

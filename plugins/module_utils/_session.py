@@ -9,6 +9,7 @@ answer into data or into one exception. It decides nothing.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from ._errors import (
     Answer,
     ApiError,
     AuthenticationFailed,
+    BadInput,
     Locked,
     OutcomeUnknown,
     StewardError,
@@ -42,11 +44,12 @@ try:
     IMPORT_ERROR: ImportError | None = None
 except ImportError as missing:  # reported by open_session, so that --help and documentation work without it
     IMPORT_ERROR = missing
-    HTTPAdapter = ProxmoxHTTPAuth = object  # type: ignore[assignment,misc]
+    HTTPAdapter = JsonSerializer = ProxmoxHTTPAuth = object  # type: ignore[assignment,misc]
 
 _GET_PAUSES = (0.2, 0.5, 1.0, 2.0)
 _GATEWAY = (502, 503, 504, 595, 596)
 _NOTHING_DONE = (595,)  # the proxying node could not even connect to the one that would have acted
+_UNTRUSTED = re.compile(r"certificate verify failed|Fingerprints did not match|doesn't match|CERTIFICATE_VERIFY_FAILED")
 _LOCK_PAUSE = 1.0
 
 
@@ -60,6 +63,19 @@ class _PinnedAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         kwargs.update(assert_fingerprint=self.fingerprint, assert_hostname=False, cert_reqs="CERT_NONE")
         super().init_poolmanager(*args, **kwargs)
+
+
+class _Data(JsonSerializer):
+    """The `data` of an answer; one that is not Proxmox's JSON is an error, never data."""
+
+    def loads(self, response: Any) -> Any:
+        try:
+            return response.json()["data"]
+        except (ValueError, KeyError, TypeError):
+            raise ApiError(
+                f"{response.url.partition('?')[0]} did not answer as Proxmox does",
+                "Check api_host and api_port: something else answers there",
+            ) from None
 
 
 class _TicketAuth(ProxmoxHTTPAuth):
@@ -128,6 +144,8 @@ class Session:
                 f"A Python library is missing: {IMPORT_ERROR}",
                 "Install it where the task runs: pip install proxmoxer requests",
             )
+        if connection.ca_path and not os.path.exists(connection.ca_path):
+            raise BadInput(f"ca_path '{connection.ca_path}' does not exist where the task runs")
         self.connection, self.service, self.lock_timeout = connection, service, lock_timeout
         self.identity = connection.identity
         self._hosts = list(connection.hosts)
@@ -162,8 +180,11 @@ class Session:
                     raise
                 time.sleep(_LOCK_PAUSE)
             except Unreachable as error:
+                status = error.facts.get("status")
+                if status not in (None, *_NOTHING_DONE):
+                    raise OutcomeUnknown(error.message, status=status) from None
                 pause = next(pauses, None)
-                if pause is None or error.facts.get("status") not in (None, *_NOTHING_DONE):
+                if pause is None:
                     raise
                 time.sleep(pause)
 
@@ -172,28 +193,30 @@ class Session:
     def _request(self, method: str, path: str, params: Mapping[str, Any]) -> Any:
         failures = []
         for host in list(self._hosts):
+            writing = False
             try:
-                api = self._connect(host)
-                call = getattr(api(path.strip("/")), method.lower())
+                call = getattr(self._connect(host)(path.strip("/")), method.lower())
+                writing = method != "GET"
                 return call(**to_wire(params))
             except ResourceException:
                 raise self._translated(method, path) from None
             except StewardError:
                 raise
-            except requests.exceptions.SSLError as error:
-                raise self._tls_error(host, error) from None
-            except (requests.exceptions.ConnectTimeout, requests.exceptions.ConnectionError) as error:
-                if method != "GET" and not _never_sent(error):
+            except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+                if _UNTRUSTED.search(_cause(error)):
+                    raise self._tls_error(host, error) from None
+                if writing and not _never_sent(error):
                     raise OutcomeUnknown(
                         f"{method} {path}: the connection to {host} was lost before the answer came ({_cause(error)})"
                     ) from None
                 failures.append(f"{host}: {_cause(error)}")
             except requests.exceptions.Timeout:
+                self._leave(host)
                 message = (
                     f"{method} {path}: no answer from {host} within {self.connection.timeout[1]:g} seconds"
                     " (api_timeout)"
                 )
-                raise (Unreachable(message) if method == "GET" else OutcomeUnknown(message)) from None
+                raise (OutcomeUnknown(message) if writing else Unreachable(message)) from None
             self._leave(host)
         raise Unreachable(
             f"{method} {path}: no node answered ({'; '.join(failures)})", "Check api_host, api_port and the network"
@@ -212,7 +235,7 @@ class Session:
             if self.connection.fingerprint:
                 http.mount("https://", _PinnedAdapter(self.connection.fingerprint))
             http.auth = self._auth(http, base_url)
-            self._api = ProxmoxResource(base_url=base_url, session=http, serializer=JsonSerializer())
+            self._api = ProxmoxResource(base_url=base_url, session=http, serializer=_Data())
         return self._api
 
     def _auth(self, http: Any, base_url: str) -> Any:

@@ -170,7 +170,7 @@ class _Snapshots:
         saved = self.world.get(f"{self.path}/{segment(self.name)}/config")
         config = {key: value for key, value in saved.items() if key not in _OF_SNAPSHOT}
         today = {key: value for key, value in (self.guest.config or {}).items() if key == "description"}
-        return {**config, **today, "parent": self.name}
+        return {**config, **today}
 
     def _describe(self) -> None:
         wanted, there = self.options.get("description"), str((self.found or {}).get("description") or "").rstrip("\n")
@@ -232,7 +232,8 @@ class _Snapshots:
     def _done(self) -> Plan:
         path, plan = self.path, self.draft.plan
         if plan.steps:
-            plan.effects.append(Effect(path, "set", self.planned))
+            parent = {"parent": self._current.get("parent")}
+            plan.effects += [Effect(path, "set", self.planned), Effect(f"{self.guest.path}/config", "merge", parent)]
         plan.result["snapshots"] = [row for row in self.planned if row["name"] != "current"]
         plan.finish = lambda reader: {"snapshots": [row for row in reader.get(path) if row["name"] != "current"]}
         return self.draft.done()

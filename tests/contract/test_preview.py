@@ -67,6 +67,7 @@ UNNAMED: list[Task] = [
     from_template(name="worker-b", state="started"),
     ("lxc", {"name": "worker-a", "memory": 1024, "state": "started"}),
     ("snapshot", {"name": "worker-b", "snapshot": "first"}),
+    ("lxc", {"name": "worker-a", "state": "stopped"}),
     ("lxc", {"name": "worker-c", "node": "pve1", "source": {"clone": {"name": "worker-a"}}}),
 ]
 CLONES: list[Task] = [
@@ -105,6 +106,11 @@ def outcomes(run: Run) -> list[dict[str, Any]]:
     return [run.done(module, options) for module, options in JOB]
 
 
+def needs(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the plan needs. Whether it is held is unknown in a preview once a task before it changes the access list."""
+    return [{key: value for key, value in row.items() if key != "held"} for row in result["plan"]["privileges"]]
+
+
 @pytest.fixture
 def previews(empty_site: Site) -> list[dict[str, Any]]:
     found = outcomes(empty_site.run(check=True))
@@ -122,7 +128,7 @@ def test_a_whole_job_is_previewed_as_it_is_done(empty_site: Site, previews: list
             assert steps[0] == steps[1], where
             assert shown["plan"]["digest"] == done["plan"]["digest"], where
             assert shown["plan"]["risk"] == done["plan"]["risk"], where
-            assert shown["plan"]["privileges"] == done["plan"]["privileges"], where
+            assert needs(shown) == needs(done), where
         assert shown["changed"] == done["changed"], where
 
 

@@ -18,6 +18,7 @@ import textwrap
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -76,15 +77,13 @@ class Demo:
         finished(run)
         claim("no task failed", run.failed == 0, run)
         plans, intents = steps(self.previewed.frames("plan")), steps(run.frames("intent"))
-        claim(
-            f"each of the {len(intents)} plans has the digest that was previewed", bool(plans) and plans == intents, run
-        )
-        for text, digest in intents:
-            print(f"        {digest[:19]}  {text}")
+        for (text, digest), previewed in zip_longest(intents, plans, fillvalue=("", "none")):
+            print(f"        {digest[:19]}  {text}{'' if digest == previewed[1] else f'  NOT {previewed[1][:19]}'}")
+        claim(f"all {len(plans)} plans have the digests that were previewed", plans == intents, run)
         outcomes = {frame["status"] for frame in run.frames("outcome")}
         claim("every change ended well", outcomes == {"ok"}, run)
         claim("your own tasks ran in the golden container", len(self.site.lab.state.commands) == 3, run)
-        claim("four containers, and each copy has a name and a MAC address of its own", self.have_identities(), run)
+        claim("each of the three copies has a name and a MAC address of its own", self.have_identities(), run)
         claim("the copies kept nesting and keyctl, which no token may set", self.have_features(), run)
         return f"{len(intents)} plans carried out, digests as previewed"
 
@@ -105,7 +104,7 @@ class Demo:
         )
         finished(played)
         claim(
-            "playbooks/verify_ledger.yml finds it intact, with the heads that the jobs printed",
+            "playbooks/verify_ledger.yml finds it intact, ending with these heads",
             played.failed == 0,
             played,
         )
@@ -183,7 +182,8 @@ def quote(run: Run) -> None:
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(143))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     begun = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="steward-demo-"))
     demo = Demo(folder)

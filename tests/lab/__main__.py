@@ -50,11 +50,9 @@ def write_pct(directory: Path) -> Path:
     """A `pct` that needs no environment."""
     target = directory / "bin" / "pct"
     target.parent.mkdir(exist_ok=True)
+    command = f"exec {shlex.quote(sys.executable)} {shlex.quote(str(PCT))} \"$@\""
     target.write_text(
-        "#!/bin/sh\n"
-        f"STEWARD_LAB_DIR={shlex.quote(str(directory))} exec {shlex.quote(sys.executable)} {shlex.quote(str(PCT))} \"$@\"\n",
-        encoding="utf-8",
-    )
+        f"#!/bin/sh\nSTEWARD_LAB_DIR={shlex.quote(str(directory))} {command}\n", encoding="utf-8")
     target.chmod(0o755)
     return target
 

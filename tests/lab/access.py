@@ -19,6 +19,7 @@ from .state import section_digest
 
 USER, TOKEN = "/access/users/{userid}", "/access/users/{userid}/token/{tokenid}"
 USER_FIELDS = ("comment", "email", "enable", "expire", "firstname", "keys", "lastname")
+TOKEN_FIELDS = ("comment", "expire", "privsep")
 ACL_PATH = re.compile(
     r"/|/access(/(groups|realm)(/[^/]+)?)?|/nodes(/[^/]+)?|/pool(/[^/]+){0,3}|/sdn(/zones(/[^/]+){0,3}|/[a-z]+(/[^/]+)?)?"
     r"|/storage(/[^/]+)?|/vms(/[1-9][0-9]{2,})?|/mapping(/[a-z]+(/[^/]+)?)?")
@@ -208,9 +209,9 @@ def create_token(call: Call) -> dict[str, Any]:
     found = _user(call, userid).setdefault("tokens", {})
     if tokenid in found:
         raise BadParameter(tokenid="Token already exists.")
-    sent = {key: call.params[key] for key in ("comment", "expire", "privsep") if key in call.params}
+    sent: dict[str, Any] = {key: call.params[key] for key in TOKEN_FIELDS if key in call.params}
     found[tokenid] = {"privsep": 1, **sent, "secret": call.state.uuid()}
-    info = {"privsep": 1} | {key: str(value) for key, value in sent.items()}
+    info: dict[str, Any] = {"privsep": 1, **{key: str(value) for key, value in sent.items()}}
     return {"full-tokenid": f"{userid}!{tokenid}", "value": found[tokenid]["secret"], "info": info}
 
 
@@ -222,7 +223,7 @@ def update_token(call: Call) -> dict[str, Any]:
             text = f"400 Parameter verification failed.\ndelete: unknown option '{key}'"
             raise Died(f"updating token info failed: {text}")
         found.pop("comment", None)
-    sent = {key: call.params[key] for key in ("comment", "expire", "privsep") if key in call.params}
+    sent: dict[str, Any] = {key: call.params[key] for key in TOKEN_FIELDS if key in call.params}
     found |= sent
     answer: dict[str, Any] = _token_fields(found) | {key: str(value) for key, value in sent.items() if value != ""}
     if call.params.get("regenerate"):

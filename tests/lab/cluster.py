@@ -12,7 +12,7 @@ from . import nodes, resources
 from .call import Call, serves
 from .errors import BadParameter, Died, Forbidden
 from .formats import split_list
-from .propertystring import parse
+from .propertystring import Form, parse
 from .schema import lookup, properties_of
 from .state import section_digest
 
@@ -100,7 +100,7 @@ def _datacenter_option(key: str, value: Any) -> Any:
 
 LIST_OPTIONS = ("registered-tags", "user-allow-list")
 # Formats that the description only names.
-NAMED_FORMS = {
+NAMED_FORMS: dict[str, Form] = {
     "backup-fleecing": {"enabled": {"type": "boolean", "default_key": 1}, "storage": {}},
     "backup-performance": {"max-workers": {}, "pbs-entries-max": {}},
     "prune-backups": {f"keep-{period}": {} for period in (

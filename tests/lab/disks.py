@@ -140,7 +140,8 @@ def log_new_filesystem(task: Task, state: State, volume: Volume) -> None:
     if volume.format == "raw":
         task.log(
             f"Creating filesystem with {volume.size >> 12} 4k blocks and {volume.size >> 14} inodes",
-            f"Filesystem UUID: {state.uuid()}", "Superblock backups stored on blocks: ", "\t32768, 98304, 163840, 229376")
+            f"Filesystem UUID: {state.uuid()}",
+            "Superblock backups stored on blocks: ", "\t32768, 98304, 163840, 229376")
 
 
 def used_by(guest: Guest) -> Iterator[tuple[str, str]]:

@@ -190,13 +190,14 @@ def option_exists(kind: str, key: str) -> bool:
 def snapshot_list(guest: Guest) -> list[dict[str, Any]]:
     entries = []
     for name, config in guest.snapshots.items():
-        entry = {"name": name, "description": _line_end(guest, config.get("description", ""))}
+        entry: dict[str, Any] = {"name": name, "description": _line_end(guest, config.get("description", ""))}
         entry |= {key: config[key] for key in ("snaptime", "parent", "snapstate") if key in config}
         if guest.kind == "qemu":
             entry["vmstate"] = int("vmstate" in config)
         entries.append(entry)
     now: dict[str, Any] = {
-        "name": "current", "description": "You are here!", "digest": config_digest(guest), "running": int(guest.running),
+        "name": "current", "description": "You are here!", "digest": config_digest(guest),
+        "running": int(guest.running),
     }
     if "parent" in guest.config:
         now["parent"] = guest.config["parent"]

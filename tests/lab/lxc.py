@@ -50,21 +50,21 @@ def status(call: Call) -> dict[str, Any]:
 
 def figures(state: State, guest: Guest) -> dict[str, Any]:
     config = guest.config
-    size = next((v.size for key, v in disks.volumes_of(state, guest) if key == "rootfs"), 4 * disks.GIB)
+    being_made = set(config) <= {"lock"}
     found: dict[str, Any] = {
         **dict.fromkeys(COUNTERS, 0), "type": "lxc", "vmid": guest.vmid, "name": guest.name,
         "status": "running" if guest.running else "stopped", "cpus": cpus(state, guest),
-        "maxmem": int(config.get("memory", 512)) * MIB, "maxswap": int(config.get("swap", 512 if not config else 0)) * MIB,
-        "maxdisk": size,
+        "maxmem": int(config.get("memory", 512)) * MIB,
+        "maxswap": 0 if being_made else int(config.get("swap", 512)) * MIB,
+        "maxdisk": next((v.size for key, v in disks.volumes_of(state, guest) if key == "rootfs"), 4 * disks.GIB),
     }
-    if "swap" not in config:
-        found["maxswap"] = 0 if set(config) <= {"lock"} else 512 * MIB
     found |= {key: config[key] for key in ("tags", "template") if config.get(key)}
     if guest.lock:
         found["lock"] = guest.lock
     if guest.running:
+        uptime = int(time.time() - (guest.started or 0)) + 1
         found |= {f"pressure{name}": "0.00" for name in PRESSURE}
-        found |= {"pid": guest.pid, "uptime": int(time.time() - (guest.started or 0)) + 1, "mem": 5 * MIB, "disk": 2 * MIB}
+        found |= {"pid": guest.pid, "uptime": uptime, "mem": 5 * MIB, "disk": 2 * MIB}
     return found
 
 
@@ -87,8 +87,8 @@ def interfaces(call: Call) -> list[dict[str, Any]]:
 
 
 def _interface(name: str, mac: str, cidr: str) -> dict[str, Any]:
-    addresses = []
-    entry = {"name": name, "hwaddr": mac, "hardware-address": mac, "ip-addresses": addresses}
+    addresses: list[dict[str, Any]] = []
+    entry: dict[str, Any] = {"name": name, "hwaddr": mac, "hardware-address": mac, "ip-addresses": addresses}
     if "/" in cidr:
         address, _, prefix = cidr.partition("/")
         addresses.append({"ip-address": address, "ip-address-type": "inet", "prefix": int(prefix)})

@@ -324,7 +324,8 @@ def _link(state: State, base: Volume, copied: Volume) -> None:
 def log_copy(task: Task) -> None:
     """The statistics of rsync."""
     task.log(
-        "", "Number of files: 88 (reg: 12, dir: 26, link: 50)", "Number of created files: 86 (reg: 12, dir: 24, link: 50)",
+        "", "Number of files: 88 (reg: 12, dir: 26, link: 50)",
+        "Number of created files: 86 (reg: 12, dir: 24, link: 50)",
         "Number of deleted files: 0", "Number of regular files transferred: 12", "Total file size: 1,892,134 bytes",
         "Total transferred file size: 1,889,850 bytes", "Literal data: 1,889,850 bytes", "Matched data: 0 bytes",
         "File list size: 0", "File list generation time: 0.001 seconds", "File list transfer time: 0.000 seconds",

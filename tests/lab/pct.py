@@ -217,8 +217,9 @@ def _exec(app: LabApp, node: str, rest: list[str], wanted: dict[str, Any]) -> Re
     app.state.commands.append({"vmid": guest.vmid, "command": command, "stdin": len(stdin)})
     program, *words = command or ["true"]
     if program.startswith("/") and not program.startswith(PROGRAM_PLACES) and program not in guest.files:
-        text = f'No such file or directory - Failed to exec "{program}"'
-        return Result(err=f"lxc-attach: {guest.vmid}: ../src/lxc/attach.c: lxc_attach_run_command: 1841 {text}\n", rc=127)
+        place = "../src/lxc/attach.c: lxc_attach_run_command: 1841"
+        text = f'lxc-attach: {guest.vmid}: {place} No such file or directory - Failed to exec "{program}"\n'
+        return Result(err=text, rc=127)
     known = PROGRAMS.get(program.rpartition("/")[2])
     return known(guest, words, stdin) if known else Result()
 

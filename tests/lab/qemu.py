@@ -20,8 +20,8 @@ ONE = BASE + "/{vmid}"
 STATUS = ONE + "/status"
 COUNTERS = ("cpu", "disk", "mem", "memhost", "netin", "netout", "uptime")
 PRESSURE = ("cpufull", "cpusome", "iofull", "iosome", "memoryfull", "memorysome")
-AGENT_CALLS = ("get-fsinfo", "get-host-name", "get-osinfo", "get-time", "get-timezone", "get-users", "get-vcpus", "info",
-               "network-get-interfaces")
+AGENT_CALLS = ("get-fsinfo", "get-host-name", "get-osinfo", "get-time", "get-timezone", "get-users", "get-vcpus",
+               "info", "network-get-interfaces")
 CHILDREN = ("config", "pending", "clone", "feature", "status", "snapshot", "migrate", "resize", "move_disk", "firewall",
             "agent", "cloudinit", "rrd", "rrddata", "monitor", "vncproxy", "termproxy", "vncwebsocket", "spiceproxy")
 
@@ -306,7 +306,8 @@ def move_disk(call: Call) -> str:
 
     def work(task: Task) -> Steps:
         guests.enter(task.log, guest)
-        task.log(f"copying volume '{source.volid}' from current storage '{source.storage}' to target storage '{storage}'",
+        where = f"from current storage '{source.storage}' to target storage '{storage}'"
+        task.log(f"copying volume '{source.volid}' {where}",
                  f"create full clone of drive {key} ({source.volid})")
         target = disks.allocate(call.state, guest.node, storage, "qemu", guest.vmid, source.size, form)
         qemu_create.log_copy(task, call.state, target)

@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -295,7 +296,7 @@ def _ssh_keys(_state: State, _guest: Guest, text: str) -> str:
     return text
 
 
-SIMPLE = {
+SIMPLE: dict[str, Callable[[State, Guest, str], Any]] = {
     "tags": _tags, "boot": _boot, "hookscript": _hookscript, "sshkeys": _ssh_keys,
     "description": lambda _state, _guest, text: text.rstrip("\n"),
     "cipassword": lambda *_: guests.HIDDEN["cipassword"],

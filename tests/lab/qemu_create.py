@@ -40,8 +40,9 @@ def create(call: Call) -> str:
     old = call.state.guests.get(vmid)
     overwrite = bool(archive and params.get("force") and old and old.kind == "qemu" and old.node == call.node)
     if old and not overwrite:
-        noun = guests.NOUN[old.kind]
-        raise Died(f"unable to {'restore' if archive else 'create'} VM {vmid} - {noun} {vmid} already exists on node '{old.node}'")
+        what = "restore" if archive else "create"
+        taken = f"{guests.NOUN[old.kind]} {vmid} already exists on node '{old.node}'"
+        raise Died(f"unable to {what} VM {vmid} - {taken}")
     if archive:
         return _restore(call, options, archive, old)
 

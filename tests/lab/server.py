@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import socket
@@ -14,6 +15,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import h11
@@ -32,7 +34,7 @@ class ReasonedConnection(h11.Connection):
 
     protocol: Protocol
 
-    def send(self, event: Any) -> bytes | None:
+    def send(self, event: Any) -> bytes | None:  # type: ignore[override]
         if isinstance(event, h11.Response):
             chosen = {name: value for name, value in event.headers if name in (REASON_HEADER, DROP_HEADER)}
             if DROP_HEADER in chosen:
@@ -53,6 +55,28 @@ class Protocol(H11Protocol):
         self.conn.protocol = self
 
 
+class Server(uvicorn.Server):
+    """Ends at once when it is told to, also from another thread; uvicorn's own loop looks ten times a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self._stopped.wait()
+
+    def stop(self) -> None:
+        self.should_exit = self.force_exit = True
+        if self._loop:
+            self._loop.call_soon_threadsafe(self._stopped.set)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self.stop()
+
+
 class Certificates:
     """A CA and a leaf for 127.0.0.1 and localhost, written into a directory."""
 
@@ -62,6 +86,7 @@ class Certificates:
         self.ca_path = directory / "ca.pem"
         self.leaf_path = directory / "leaf.pem"
         authority.cert_pem.write_to_path(str(self.ca_path))
+        self.leaf_path.touch(mode=0o600)
         leaf.private_key_and_cert_chain_pem.write_to_path(str(self.leaf_path))
         der = ssl.PEM_cert_to_DER_cert(leaf.cert_chain_pems[0].bytes().decode())
         digest = hashlib.sha256(der).hexdigest().upper()
@@ -91,7 +116,7 @@ class Lab:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((HOST, port))
         self.port: int = self._socket.getsockname()[1]
-        self._server = uvicorn.Server(uvicorn.Config(
+        self._server = Server(uvicorn.Config(
             self.app.asgi(), http=Protocol, loop="asyncio", ws="none", lifespan="off", log_level="error",
             ssl_keyfile=str(certificates.leaf_path), ssl_certfile=str(certificates.leaf_path),
             timeout_graceful_shutdown=1,
@@ -108,8 +133,7 @@ class Lab:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._server.force_exit = True
+        self._server.stop()
         if self._thread:
             self._thread.join(timeout=5)
         self._socket.close()

@@ -257,7 +257,8 @@ def read_volume(call: Call) -> dict[str, Any]:
         raise Died(f"volume_size_info on '{volid}' failed - no format")
     form = volume.format if volume.content in ("images", "rootdir") else "raw"
     entry: dict[str, Any] = {
-        "path": disks.path_of(call.state, volume), "size": volume.size, "used": min(volume.size, 1105920), "format": form,
+        "path": disks.path_of(call.state, volume), "size": volume.size, "used": min(volume.size, 1105920),
+        "format": form,
     }
     if volume.content == "backup":
         entry |= {"notes": volume.notes} if volume.notes else {}

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .._plan import Plan, Step, Undo
+from .._privileges import Need
 from .lookup import Guest
 
 
@@ -22,6 +24,14 @@ class Draft:
 
     def step(self, step: Step) -> None:
         self.plan.steps.append(step)
+
+    def call(
+        self, op: str, method: str, below: str, data: Mapping[str, Any] | None = None, *, why: str, needs: Iterable[str]
+    ) -> None:
+        """A step on a path below the guest's own, with the privileges that it needs on the guest."""
+        guest = self.guest
+        on_guest = tuple(Need(f"/vms/{guest.vmid}", (name,)) for name in dict.fromkeys(needs))
+        self.step(Step(op, guest.target, method, f"{guest.path}{below}", data or {}, why=why, needs=on_guest))
 
     def shows(self, key: str, before: Any, after: Any) -> None:
         """One line of the diff; a missing side is left out."""

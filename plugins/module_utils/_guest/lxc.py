@@ -16,10 +16,11 @@ from .._privileges import Need
 from .._world import World
 from . import effects, lxc_config
 from .draft import Draft
-from .lookup import Guest, find, guest_path
+from .lookup import Guest, find
 from .lxc_birth import SOURCE_SPEC, give_birth
 from .lxc_options import CONFIG, FAMILIES, ROOTFS_SPEC, VOLUME, privilege_of
 from .power import plan_power, read_state
+from .symbols import learned, planned
 from .template import plan_template
 
 STATES = ("present", "started", "stopped", "restarted", "absent", "template")
@@ -80,7 +81,7 @@ def _converge(options: Mapping[str, Any], world: World, guest: Guest) -> Plan:
             "template": have.get("template", 0),
         },
     )
-    left = {**change.leaves(have), **becomes}
+    left = {**planned(guest.target, change.leaves(have)), **becomes}
     after = {key: value for key, value in {**have, **left}.items() if value is not None and key != "digest"}
     path = guest.path
     draft.plan.result = {"vmid": guest.vmid, "node": guest.node, "config": after}
@@ -96,7 +97,8 @@ def _configure(
     if not change:
         return
     guest = draft.guest
-    draft.plan.effects += effects.configured(guest.kind, guest.node, guest.vmid, change.leaves(have))
+    leaves, path = planned(guest.target, change.leaves(have)), f"{guest.path}/config"
+    draft.plan.effects += effects.configured(guest.kind, guest.node, guest.vmid, leaves)
     forbidden = lxc_config.root_only(change.merged(), have)
     if forbidden and not world.is_root:
         raise Refused(
@@ -113,11 +115,12 @@ def _configure(
                 "update",
                 guest.target,
                 "PUT",
-                f"{guest.path}/config",
+                path,
                 data,
                 why=f"{', '.join(sorted(keys))} differ",
                 needs=tuple(Need(f"/vms/{guest.vmid}", (privilege_of(key),)) for key in keys),
                 guard={"digest": have["digest"]} if have.get("digest") else {},
+                yields=learned(path, leaves),
             )
         )
         for key in keys:
@@ -132,17 +135,8 @@ def _configure(
         )
         draft.blast("medium" if power["power"] == "running" else "low", f"changes the configuration of {guest.target}")
     for slot, size in change.grow.items():
-        draft.step(
-            Step(
-                "resize",
-                guest.target,
-                "PUT",
-                f"{guest.path}/resize",
-                {"disk": slot, "size": size},
-                why=f"{slot} grows to {size}",
-                needs=(Need(f"/vms/{guest.vmid}", ("VM.Config.Disk",)),),
-            )
-        )
+        resize = {"disk": slot, "size": size}
+        draft.call("resize", "PUT", "/resize", resize, why=f"{slot} grows to {size}", needs=["VM.Config.Disk"])
         draft.shows(f"{slot}.size", print_size(VOLUME.decode(have[slot]).get("size", 0)), size)
         draft.cannot_undo(f"a volume does not shrink back ({slot})")
         draft.blast("medium", f"grows {slot}; it cannot shrink again")
@@ -163,28 +157,9 @@ def _absent(options: Mapping[str, Any], world: World, guest: Guest | None) -> Pl
                 f"{guest.target} is running",
                 "Stop it first, or set force: true to stop and destroy it",
             )
-        draft.step(
-            Step(
-                "stop",
-                guest.target,
-                "POST",
-                f"{guest.path}/status/stop",
-                why="it runs and force is set",
-                needs=(Need(f"/vms/{guest.vmid}", ("VM.PowerMgmt",)),),
-            )
-        )
-    data = {"purge": 1} if options["purge"] else {}
-    draft.step(
-        Step(
-            "destroy",
-            guest.target,
-            "DELETE",
-            guest_path(guest.kind, guest.node, guest.vmid),
-            data,
-            why="state is absent",
-            needs=(Need(f"/vms/{guest.vmid}", ("VM.Allocate",)),),
-        )
-    )
+        draft.call("stop", "POST", "/status/stop", why="it runs and force is set", needs=["VM.PowerMgmt"])
+    purge = {"purge": 1} if options["purge"] else {}
+    draft.call("destroy", "DELETE", "", purge, why="state is absent", needs=["VM.Allocate"])
     _destroys(draft, world, have)
     draft.plan.before, draft.plan.after = {"exists": True, "name": guest.name}, {"exists": False}
     draft.plan.effects += effects.gone(guest.kind, guest.node, guest.vmid)

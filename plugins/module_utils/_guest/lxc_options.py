@@ -28,7 +28,6 @@ class Option:
     #: the value that a configuration without the key means
     implied: Any = None
     fixed: bool = False
-    root_only: bool = False
 
 
 def _spec(type_: str, **more: Any) -> dict[str, Any]:
@@ -93,7 +92,7 @@ CONFIG: dict[str, Option] = {
             },
         ),
     ),
-    "hookscript": Option(STRING, OPTIONS, _spec("str"), root_only=True),
+    "hookscript": Option(STRING, OPTIONS, _spec("str")),
     "memory": Option(INT, MEMORY, _spec("int"), implied=512),
     "name": Option(STRING, NETWORK, _spec("str", aliases=["hostname"]), wire="hostname"),
     "nameserver": Option(WORDS, NETWORK, _text_list(), implied=[]),

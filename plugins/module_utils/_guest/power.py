@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._plan import Step
-from .._privileges import Need
 from .._world import World
 from . import effects
 from .draft import Draft
@@ -44,17 +42,7 @@ def plan_power(draft: Draft, state: str, running: bool, options: Mapping[str, An
 
 def _step(draft: Draft, op: str, data: dict[str, Any], becomes: str, why: str, undo: dict[str, Any] | None) -> None:
     guest = draft.guest
-    draft.step(
-        Step(
-            op,
-            guest.target,
-            "POST",
-            f"{guest.path}/status/{op}",
-            data,
-            why=why,
-            needs=(Need(f"/vms/{guest.vmid}", ("VM.PowerMgmt",)),),
-        )
-    )
+    draft.call(op, "POST", f"/status/{op}", data, why=why, needs=["VM.PowerMgmt"])
     draft.shows(
         "power",
         "running" if op in ("shutdown", "stop", "reboot") else "stopped",

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._plan import Step, after_apply
-from .._privileges import Need
+from .._plan import after_apply
 from . import effects
 from .draft import Draft
 from .lookup import Guest
@@ -19,16 +18,7 @@ from .lxc_options import VOLUME, codec_of
 def plan_template(draft: Draft, have: Mapping[str, Any]) -> dict[str, Any]:
     """Add the step; returns the keys of the configuration that it changes."""
     guest = draft.guest
-    draft.step(
-        Step(
-            "template",
-            guest.target,
-            "POST",
-            f"{guest.path}/template",
-            why="becomes a template",
-            needs=(Need(f"/vms/{guest.vmid}", ("VM.Allocate",)),),
-        )
-    )
+    draft.call("template", "POST", "/template", why="becomes a template", needs=["VM.Allocate"])
     draft.shows("template", 0, 1)
     becomes = {"template": 1, **_renamed(guest, have)}
     draft.plan.effects += effects.configured(guest.kind, guest.node, guest.vmid, becomes)

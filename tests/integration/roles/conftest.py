@@ -5,7 +5,6 @@
 """The roles and their playbooks, run by ansible-playbook against a lab."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest

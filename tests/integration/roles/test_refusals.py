@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.demo.site import Site
+from tests.lab.state import Guest
 
 from .conftest import COPIES, GOLDEN, GOLDEN_IMAGE, RESTORE, plans
 
@@ -24,8 +25,6 @@ STRANGER: dict[str, Any] = {
 
 def add_stranger(site: Site, vmid: int) -> None:
     """A container of somebody else, running."""
-    from tests.lab.state import Guest
-
     config = {**STRANGER, "rootfs": f"local-zfs:subvol-{vmid}-disk-0,size=4G"}
     site.lab.state.guests[vmid] = Guest(vmid, "lxc", "pve1", config, started=1.0)
 
@@ -59,13 +58,16 @@ def test_a_token_without_rights_builds_nothing(site: Site) -> None:
     assert "missing privilege: Datastore.AllocateSpace on /storage/local" in previewed.report
     done = site.play(GOLDEN_IMAGE, who="auditor", **GOLDEN)
     assert done.failed == 1
-    assert "lacks VM.Backup, VM.PowerMgmt, VM.Snapshot, VM.Config.Options on /vms/9001" in done.output
+    assert "lacks VM.Backup, VM.Config.Options, VM.PowerMgmt, VM.Snapshot on /vms/9001" in done.output
     assert done.writes == []
     assert site.lab.state.guests == {}
 
 
 def test_a_token_without_rights_restores_nothing(site: Site) -> None:
     assert site.play(GOLDEN_IMAGE, **GOLDEN).status == 0
+    site.lab.state.acl.append(
+        {"path": "/storage", "type": "user", "ugid": "auditor@pve", "roleid": "PVEDatastoreAdmin", "propagate": 1}
+    )
     copies = {**COPIES, "restore_copies": [{"name": "one", "vmid": 201}]}
     previewed = site.play(RESTORE, "--check", who="auditor", **copies)
     assert (previewed.status, previewed.failed) == (0, 0)

@@ -69,7 +69,7 @@ def test_a_value_that_the_server_did_not_choose_is_no_symbol() -> None:
     """An empty text would be found between all letters of everything."""
     memory = Memory()
     memory.remember(planned(), {VOLID: ""}, check=False)
-    plan = Plan(steps=[Step("start", "lxc/100", "POST", "/nodes/pve1/lxc/100/status/start")])
+    plan = Plan(steps=[Step("start", "lxc/205", "POST", "/nodes/pve1/lxc/205/status/start")])
     assert compute_digest(plan, {}, memory.symbols) == compute_digest(plan, {}, {})
 
 

@@ -30,6 +30,9 @@ VOLATILE = (
 )
 
 
+CHOSEN_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f-]{36}")
+
+
 @dataclass
 class Recording:
     """One exchange with the real API."""
@@ -285,14 +288,15 @@ class Replay:
 
     def _make_room(self, recording: Recording) -> None:
         """The recorder removed guests by hand before it made others with their number."""
-        new = recording.params.get("newid") or recording.params.get("vmid")
+        wanted = str(recording.params.get("newid") or recording.params.get("vmid"))
+        new = int(wanted) if wanted.isdigit() else 0
         makes = recording.method == "POST" and re.search(r"/(lxc|qemu|clone)$", recording.path) and recording.upid
         state = self.lab.state
-        if makes and int(new) in state.guests and not recording.params.get("force"):
-            state.guests.pop(int(new))
+        if makes and new in state.guests and not recording.params.get("force"):
+            state.guests.pop(new)
             for task in self.lab.app.tasks.running():
                 self.lab.app.tasks.stop(task)
-            for place in [place for place, volume in state.volumes.items() if volume.vmid == int(new)]:
+            for place in [place for place, volume in state.volumes.items() if volume.vmid == new]:
                 if state.volumes[place].content != "backup":
                     del state.volumes[place]
 
@@ -326,10 +330,11 @@ class Replay:
             head, _, volume = self._translate(recording.path).partition("/content/")
             path = f"{head}/content/{quote(volume, safe=':')}"
         params = {key: self._translate(str(value)) for key, value in recording.params.items()}
-        place = "params" if recording.method in ("GET", "DELETE") else "data"
+        in_query = recording.method in ("GET", "DELETE")
         headers = {"no csrf": {"CSRFPreventionToken": ""}, "bad csrf": {"CSRFPreventionToken": "x"}}
         return self._session(recording).request(
-            recording.method, self.base + path, headers=headers.get(recording.label), **{place: params})
+            recording.method, self.base + path, headers=headers.get(recording.label),
+            params=params if in_query else None, data=None if in_query else params)
 
     def _translate(self, text: str) -> str:
         for archive in re.findall(r"vzdump-lxc-\d+-2026_\d\d_\d\d-\d\d_\d\d_\d\d", text):
@@ -363,7 +368,7 @@ class Replay:
             want, got = want[0], got[0]
         if isinstance(want, dict) and isinstance(got, dict):
             for key in ("digest", "id"):
-                if isinstance(want.get(key), str) and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f-]{36}", want[key]) and got.get(key):
+                if CHOSEN_ID.fullmatch(str(want.get(key))) and got.get(key):
                     self.names[want[key]] = str(got[key])
 
     def _learn_archives(self, want: list[dict[str, Any]], got: list[dict[str, Any]]) -> None:
