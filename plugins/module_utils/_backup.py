@@ -213,7 +213,7 @@ class _Backups:
         if not changes:
             return
         path = f"{self.path}/{_volume(found['volid'])}"
-        needs = (Need(f"/storage/{self.storage}", ("Datastore.AllocateSpace",)),)
+        needs = self._owning()
         self.draft.step(
             Step(
                 "update",
@@ -259,7 +259,8 @@ class _Backups:
             for row in self.rows
             if not row.get("protected") and (not self.options.get("name") or backup_name(row) == self.options["name"])
         ]
-        stay = kept([float(row.get("ctime") or time.time()) for row in rows], keep, self._zone())
+        zone = self._zone() if keep.keys() - {"last"} else UTC
+        stay = kept([float(row.get("ctime") or time.time()) for row in rows], keep, zone)
         for index, row in enumerate(rows):
             if index not in stay:
                 self._remove(row, f"not kept by {', '.join(f'{rule}={count}' for rule, count in keep.items())}")
@@ -289,7 +290,7 @@ class _Backups:
         volid = str(row["volid"])
         if row.get("protected"):
             raise Refused(f"{volid} is protected", "Set protected: false first")
-        needs = (Need(f"/storage/{self.storage}", ("Datastore.AllocateSpace",)),)
+        needs = self._owning()
         self.draft.step(
             Step("delete", f"backup/{volid}", "DELETE", f"{self.path}/{_volume(volid)}", why=why, needs=needs)
         )
@@ -299,6 +300,14 @@ class _Backups:
         self.draft.plan.blast.storages.add(self.storage)
         self.draft.blast("high", f"destroys backup {volid}")
         self.draft.cannot_undo("a deleted backup does not come back")
+
+    def _owning(self) -> tuple[Need, ...]:
+        """Changing or removing a backup (pve-storage: check_volume_access); Datastore.Allocate stands for both."""
+        vms, storage = f"/vms/{self.vmid}", f"/storage/{self.storage}"
+        return (
+            Need(storage, ("Datastore.AllocateSpace", "Datastore.Allocate")),
+            Need(vms, ("VM.Backup", "Datastore.Allocate"), or_path=storage),
+        )
 
     def _done(self) -> Plan:
         return self.draft.done()

@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -78,11 +79,18 @@ def _make() -> None:
     try:
         _DIRECTORY.mkdir(mode=0o700)
     except FileExistsError:
+        _distrust(_DIRECTORY.lstat())
         return
     for other in _DIRECTORY.parent.glob(f"{_PREFIX}*"):
         owner = other.name.removeprefix(_PREFIX).partition("-")[0]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc/self").exists():
             shutil.rmtree(other, ignore_errors=True)
+
+
+def _distrust(found: os.stat_result) -> None:
+    """Refuse a directory (or link) that somebody else put in our place: it would steer what this run believes."""
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise RuntimeError(f"{_DIRECTORY} is not a private directory of this user: remove it, and find out who made it")
 
 
 @atexit.register

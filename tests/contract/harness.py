@@ -22,8 +22,6 @@ from ansible_collections.steward.proxmox.plugins.module_utils._memory import Mem
 from ansible_collections.steward.proxmox.plugins.module_utils._planner import Planner
 
 from tests.lab import Lab
-from tests.lab.__main__ import write_pct
-from tests.lab.server import write_json
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 MODULES = sorted(path.stem for path in (PLUGINS / "modules").glob("*.py"))
@@ -55,9 +53,7 @@ class Site:
         self.told = lab.directory / "pct.log"
         self.pct = lab.directory / "noted" / "pct"
         self.pct.parent.mkdir(exist_ok=True)
-        real = write_pct(lab.directory)
-        write_json(lab.directory / "lab.json", lab.description(0, real))
-        note = f'#!/bin/sh\necho "$1" >> {shlex.quote(str(self.told))}\nexec {shlex.quote(str(real))} "$@"\n'
+        note = f'#!/bin/sh\necho "$1" >> {shlex.quote(str(self.told))}\nexec {shlex.quote(str(lab.pct))} "$@"\n'
         self.pct.write_text(note, encoding="utf-8")
         self.pct.chmod(0o755)
 

@@ -175,7 +175,7 @@ LXC = [
             "net": [{"slot": "net0", "ip": "10.0.0.21/24"}],
             "delete": ["onboot"],
         },
-        ("clone", "update", "update", "start"),
+        ("clone", "update", "start"),
     ),
     Scenario(
         "lxc",

@@ -111,6 +111,7 @@ class Demo:
         alone = self.site.verify(self.site.ledger, self.heads, "4-verify")
         claim("so does the verifier alone, which needs nothing but Python", alone.status == 0, alone)
         quote(alone)
+        print("   (The fourth run is the playbook that verified.)")
         return alone.output.strip()
 
     def tamper(self) -> str:
@@ -178,7 +179,11 @@ def claim(text: str, holds: bool, run: Run | None = None) -> None:
 
 def quote(run: Run) -> None:
     for line in run.output.strip().splitlines():
-        print(textwrap.fill(line, 110, initial_indent="        | ", subsequent_indent="        |   "))
+        print(
+            textwrap.fill(
+                line, 110, initial_indent="        | ", subsequent_indent="        |   ", break_on_hyphens=False
+            )
+        )
 
 
 def main() -> int:

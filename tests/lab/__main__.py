@@ -7,22 +7,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from .server import Lab, write_json
+from .files import read_description
+from .server import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
-PCT = Path(__file__).resolve().parent / "bin" / "pct"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -30,10 +28,6 @@ def run(options: argparse.Namespace) -> int:
     directory = prepare(options.dir)
     seed = yaml.safe_load(options.seed.read_text(encoding="utf-8")) if options.seed else None
     lab = Lab(seed, options.task_seconds, directory=directory, port=options.port)
-    pct = write_pct(directory)
-    (directory / "lab.env").write_text(environment(lab), encoding="utf-8")
-    (directory / "lab.env").chmod(0o600)
-    write_json(directory / "lab.json", lab.description(os.getpid(), pct))
     try:
         lab.run()
     finally:
@@ -44,28 +38,6 @@ def run(options: argparse.Namespace) -> int:
 def prepare(directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     return directory.resolve()
-
-
-def write_pct(directory: Path) -> Path:
-    """A `pct` that needs no environment."""
-    target = directory / "bin" / "pct"
-    target.parent.mkdir(exist_ok=True)
-    command = f"exec {shlex.quote(sys.executable)} {shlex.quote(str(PCT))} \"$@\""
-    target.write_text(
-        f"#!/bin/sh\nSTEWARD_LAB_DIR={shlex.quote(str(directory))} {command}\n", encoding="utf-8")
-    target.chmod(0o755)
-    return target
-
-
-def environment(lab: Lab) -> str:
-    """What a shell sources to work with the lab as its administrator."""
-    admin = lab.credentials["admin"]
-    values = {
-        "PROXMOX_HOST": lab.host, "PROXMOX_PORT": str(lab.port), "PROXMOX_USER": admin["api_user"],
-        "PROXMOX_TOKEN_ID": admin["api_token_id"], "PROXMOX_TOKEN_SECRET": admin["api_token_secret"],
-        "PROXMOX_CA_PATH": lab.ca_path,
-    }
-    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
 def start(options: argparse.Namespace) -> int:
@@ -93,18 +65,8 @@ def start(options: argparse.Namespace) -> int:
     return 1
 
 
-def description(directory: Path) -> dict[str, Any] | None:
-    file = directory / "lab.json"
-    if not file.is_file():
-        return None
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
-
-
 def answers(directory: Path) -> bool:
-    import socket
-
-    found = description(directory)
+    found = read_description(directory)
     if not found:
         return False
     with socket.socket() as probe:
@@ -114,15 +76,14 @@ def answers(directory: Path) -> bool:
 
 def running_pid(directory: Path) -> int | None:
     """The lab's process, if it is still this lab's: a pid may have been given to somebody else."""
-    found = description(directory)
+    found = read_description(directory)
     if not found:
         return None
-    command = Path(f"/proc/{found['pid']}/cmdline")
     try:
-        words = command.read_bytes().split(b"\0") if command.parent.parent.joinpath("self").exists() else [b"tests.lab"]
+        words = Path(f"/proc/{found['pid']}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return None
-    return int(found["pid"]) if b"tests.lab" in words else None
+    return int(found["pid"]) if b"tests.lab" in words and str(directory).encode() in words else None
 
 
 def stop(options: argparse.Namespace) -> int:
@@ -144,7 +105,7 @@ def stop(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     pid = running_pid(options.dir.resolve())
-    found = description(options.dir.resolve())
+    found = read_description(options.dir.resolve())
     if not pid or not found:
         print("stopped")
         return 3

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import socket
 import ssl
 import tempfile
@@ -23,6 +22,7 @@ import trustme
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from . import files
 from .app import DROP_HEADER, REASON_HEADER, LabApp
 from .state import State
 
@@ -122,6 +122,9 @@ class Lab:
             timeout_graceful_shutdown=1,
         ))
         self._thread: threading.Thread | None = None
+        self.pct = files.write_pct(self.directory)
+        files.write_description(self.directory, self.description())
+        files.write_environment(self.directory, self.description())
 
     def __enter__(self) -> Lab:
         self._thread = threading.Thread(target=self.run, daemon=True, name="lab")
@@ -181,16 +184,9 @@ class Lab:
                 found[name] = {"api_user": user, "api_password": users[user]["password"]}
         return found
 
-    def description(self, pid: int, pct: Path) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
         """What lab.json holds."""
         return {
-            "host": self.host, "port": self.port, "pid": pid, "ca_path": self.ca_path,
-            "fingerprint": self.fingerprint, "credentials": self.credentials, "log": str(self.log), "pct": str(pct),
+            "host": self.host, "port": self.port, "ca_path": self.ca_path, "fingerprint": self.fingerprint,
+            "credentials": self.credentials, "log": str(self.log), "pct": str(self.pct),
         }
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Readers see the whole file or none."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)

@@ -32,7 +32,7 @@ def backup_name(row: Mapping[str, Any]) -> str:
 
 
 def choose(world: World, node: str, selector: Mapping[str, Any]) -> dict[str, Any]:
-    """The backup that `source.archive` means. Raises BadInput or NotFound saying what was looked for, and where."""
+    """The backup that `source.archive` means, with the `storage` that holds it. Raises BadInput or NotFound saying what was looked for, and where."""
     volid, storage = selector.get("volid"), selector.get("storage")
     if volid:
         VOLID.check("source.archive.volid", volid)
@@ -58,7 +58,7 @@ def choose(world: World, node: str, selector: Mapping[str, Any]) -> dict[str, An
             f"source.archive matches {len(rows)} backups: {names}",
             "Set newest: true, or name one by volid",
         )
-    return rows[-1]
+    return {**rows[-1], "storage": storage}
 
 
 def archived_config(world: World, node: str, volid: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from .._privileges import Need
 from .._storage import require_storage
 from . import lxc_config
 from .archive import archived_config, choose
-from .lxc_newborn import Newborn, is_net, without_digest
+from .lxc_newborn import Newborn, is_net, without_digest, without_macs
 from .lxc_options import NET, VOLUME
 from .power import read_state
 
@@ -36,7 +36,7 @@ def from_archive(newborn: Newborn) -> dict[str, Any]:
     kept = {key: inside[key] for key in inside if key not in _NOT_RESTORED and not key.startswith("unused")}
     storage = newborn.storage or str(VOLUME.decode(kept["rootfs"])["volume"]).partition(":")[0]
     require_storage(world, node, storage, "rootdir", "rootfs.storage")
-    identity = newborn.fresh_identity(kept)
+    identity = {} if newborn.source["keep_identity"] else without_macs(kept)
     change = lxc_config.difference({**newborn.options, "rootfs": None}, {**kept, **identity})
     newborn.refuse_root_only(
         change.merged(), kept, "A restore keeps the features of the archive as they are; leave features out"
@@ -62,6 +62,7 @@ def from_archive(newborn: Newborn) -> dict[str, Any]:
             needs=(
                 *newborn.allocation(),
                 *newborn.config_needs(overrides),
+                *newborn.bridge_needs({**kept, **overrides}),
                 Need(f"/storage/{storage}", ("Datastore.AllocateSpace",)),
                 *_reading(newborn, archive),
             ),
@@ -103,6 +104,6 @@ def _unique(newborn: Newborn, overrides: Mapping[str, Any]) -> dict[str, int]:
 
 def _reading(newborn: Newborn, archive: Mapping[str, Any]) -> tuple[Need, ...]:
     """Reading a backup: its storage, and its guest where that is another one (pve-storage: check_volume_access)."""
-    space = Need(f"/storage/{archive['volid'].partition(':')[0]}", ("Datastore.AllocateSpace",))
+    space = Need(f"/storage/{archive['storage']}", ("Datastore.AllocateSpace",))
     owner = int(archive.get("vmid") or newborn.vmid)
     return (space,) if owner == newborn.vmid else (space, Need(f"/vms/{owner}", ("VM.Backup",)))

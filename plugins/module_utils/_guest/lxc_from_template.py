@@ -36,7 +36,14 @@ def from_template(newborn: Newborn) -> dict[str, Any]:
             f"/nodes/{newborn.node}/lxc",
             {"vmid": newborn.vmid, "ostemplate": template, **data, **newborn.extras()},
             why="it does not exist",
-            needs=(*newborn.allocation(), *newborn.config_needs(data), *_space(data), reads_template),
+            needs=(
+                *newborn.allocation(),
+                *newborn.config_needs(data),
+                *newborn.bridge_needs(data),
+                *_space(data),
+                *_privileged(data),
+                reads_template,
+            ),
             secrets=frozenset({"password"}),
         )
     )
@@ -62,6 +69,11 @@ def _template(newborn: Newborn) -> str:
         shown = ", ".join(there) or "none"
         raise BadInput(f"source.template: '{template}' does not exist on node {node}; there: {shown}")
     return template
+
+
+def _privileged(data: Mapping[str, Any]) -> tuple[Need, ...]:
+    """A privileged container can reach the node."""
+    return (Need("/", ("Sys.Modify",)),) if str(data.get("unprivileged", 1)) == "0" else ()
 
 
 def _space(data: Mapping[str, Any]) -> tuple[Need, ...]:

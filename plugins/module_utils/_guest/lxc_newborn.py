@@ -31,6 +31,12 @@ def without_digest(config: Mapping[str, Any] | None) -> dict[str, Any]:
     return {key: value for key, value in (config or {}).items() if key != "digest"}
 
 
+def without_macs(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Every interface of the origin without its MAC: two guests must not share one."""
+    nets = {slot: NET.decode(origin[slot]) for slot in filter(is_net, origin)}
+    return {slot: NET.encode({key: nic[key] for key in nic if key != "hwaddr"}) for slot, nic in nets.items()}
+
+
 class Newborn:
     """The container, and the plan that makes it."""
 
@@ -56,13 +62,16 @@ class Newborn:
         return (vmid, Need(pool, ("Pool.Allocate", "Permissions.Modify"))) if pool else (vmid,)
 
     def config_needs(self, data: Mapping[str, Any]) -> tuple[Need, ...]:
-        """The privileges behind the keys of a configuration, and the bridges that it uses."""
+        """The privileges behind the keys of a configuration."""
         pool = f"/pool/{self.pool}" if self.pool else ""
-        needs = [Need(f"/vms/{self.vmid}", (privilege_of(key),), or_path=pool) for key in data]
+        return tuple(Need(f"/vms/{self.vmid}", (privilege_of(key),), or_path=pool) for key in data)
+
+    def bridge_needs(self, data: Mapping[str, Any]) -> tuple[Need, ...]:
+        """The right to use the bridges of a configuration."""
         bridges = {str(NET.decode(data[key]).get("bridge", "")) for key in filter(is_net, data)}
         # local bridges live in the zone localnetwork; a vnet's zone is not known from its name
         local = sorted(bridge for bridge in bridges if bridge.startswith("vmbr"))
-        return (*needs, *(Need(f"/sdn/zones/localnetwork/{bridge}", ("SDN.Use",)) for bridge in local))
+        return tuple(Need(f"/sdn/zones/localnetwork/{bridge}", ("SDN.Use",)) for bridge in local)
 
     def refuse_root_only(self, change: Mapping[str, Any], have: Mapping[str, Any], instead: str) -> None:
         """Raise Refused, before anything is sent, for what no token may do."""
@@ -81,13 +90,6 @@ class Newborn:
         keys = "\n".join(self.options.get("ssh_public_keys") or [])
         extras = {"pool": self.pool, "password": self.options.get("password"), "ssh-public-keys": keys}
         return {key: value for key, value in extras.items() if value}
-
-    def fresh_identity(self, origin: Mapping[str, Any]) -> dict[str, Any]:
-        """Every interface of the origin without its MAC: two guests must not share one."""
-        if self.source["keep_identity"]:
-            return {}
-        nets = {slot: NET.decode(origin[slot]) for slot in filter(is_net, origin)}
-        return {slot: NET.encode({key: nic[key] for key in nic if key != "hwaddr"}) for slot, nic in nets.items()}
 
     def copied_volumes(self, origin: Mapping[str, Any], storage: str) -> dict[str, str]:
         """The volumes of the origin as they are called in the copy; their names are the server's."""
