@@ -16,8 +16,8 @@ from ._guest.archive import backup_name, backups, content_path, print_config
 from ._guest.draft import Draft
 from ._guest.lookup import Guest, require
 from ._guest.power import read_state
-from ._names import STORAGE, VOLID, check_text, segment
-from ._plan import Effect, Plan, Step, after_apply
+from ._names import STORAGE, SYMBOL, VOLID, check_text, segment
+from ._plan import Effect, Plan, Step, after_apply, is_symbol
 from ._planner import Planner
 from ._privileges import Need, held
 from ._prune import RULES, kept, parse_age
@@ -102,8 +102,10 @@ class _Backups:
     def _make(self) -> None:
         options, draft, guest = self.options, self.draft, self.guest
         draft.plan.state = power = read_state(self.world, guest)
-        prefix = f"(known after apply: volid of backup {self.storage} {guest.target} "
-        volid = after_apply(f"volid of backup {self.storage} {guest.target} {self.world.count_symbols(prefix) + 1}")
+        # begins as every volume id does, so that what a task registers can be given to a later one
+        earlier = self.world.count_made(f"backup/{self.storage}:{SYMBOL}backup of {guest.target} ")
+        symbol = after_apply(f"backup of {guest.target} {earlier + 1}")
+        volid = f"{self.storage}:{symbol}"
         data: dict[str, Any] = {"vmid": self.vmid, "storage": self.storage, "mode": options["mode"], "remove": 0}
         data["compress"] = _COMPRESS.get(options["compress"], options["compress"])
         notes = self._notes()
@@ -116,12 +118,8 @@ class _Backups:
         list_path, vmid = self.path, self.vmid
 
         def learn(reader: Any, _answer: Any) -> str:
-            rows = [
-                row
-                for row in reader.get(list_path, content="backup")
-                if int(row.get("vmid") or 0) == vmid and row["volid"] not in before
-            ]
-            return str(max(rows, key=lambda row: row.get("ctime") or 0)["volid"]) if rows else volid
+            newest = _newest(reader, list_path, vmid, before)
+            return str(newest["volid"]).partition(":")[2] if newest else symbol
 
         needs = (
             Need(f"/vms/{self.vmid}", ("VM.Backup",)),
@@ -136,7 +134,7 @@ class _Backups:
                 data,
                 why=self._why(),
                 needs=needs,
-                yields={volid: learn},
+                yields={symbol: learn},
             )
         )
         draft.shows("backup", None, volid)
@@ -165,12 +163,7 @@ class _Backups:
         draft.plan.finish = lambda reader: self._made(reader, before)
 
     def _made(self, reader: Any, before: set[str]) -> dict[str, Any]:
-        rows = [
-            row
-            for row in reader.get(self.path, content="backup")
-            if int(row.get("vmid") or 0) == self.vmid and row["volid"] not in before
-        ]
-        newest = max(rows, key=lambda row: row.get("ctime") or 0, default=None)
+        newest = _newest(reader, self.path, self.vmid, before)
         return {"volid": newest["volid"], "backup": newest} if newest else {}
 
     def _why(self) -> str:
@@ -313,9 +306,15 @@ class _Backups:
         return self.draft.done()
 
 
+def _newest(reader: Any, path: str, vmid: int, before: set[str]) -> dict[str, Any] | None:
+    """The backup that was not there before; vzdump does not return its name."""
+    rows = [row for row in reader.get(path, content="backup") if int(row.get("vmid") or 0) == vmid]
+    return max((row for row in rows if row["volid"] not in before), key=lambda row: row.get("ctime") or 0, default=None)
+
+
 def _volume(volid: str) -> str:
     """A volume id in a path: the slash inside it stays."""
-    return "/".join(segment(part) for part in volid.split("/"))
+    return volid if is_symbol(volid) else "/".join(segment(part) for part in volid.split("/"))
 
 
 BACKUP = Planner(

@@ -41,9 +41,12 @@ def _text(value: Any) -> str:
 
 
 def split_list(value: Any) -> list[str]:
-    """A list, or a text separated by commas, semicolons or blanks, as a list without empty items."""
-    items = value if isinstance(value, (list, tuple, set, frozenset)) else re.split(r"[,;\s]+", str(value))
-    return [str(item) for item in items if str(item).strip()]
+    """A list, or a text separated by commas, semicolons or blanks, as a list without empty items.
+
+    The items of a list are split too, as the server will read them.
+    """
+    parts = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    return [item for part in parts for item in re.split(r"[,;\s]+", str(part)) if item]
 
 
 def _mac(value: Any) -> str:

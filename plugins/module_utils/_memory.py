@@ -23,6 +23,8 @@ class Memory:
     effects: dict[str, list[Effect]] = field(default_factory=dict)
     bound: dict[str, str] = field(default_factory=dict)
     symbols: dict[str, str] = field(default_factory=dict)
+    #: the names, as symbols, of the objects that came to be
+    made: list[str] = field(default_factory=list)
     permissions: dict[str, Any] = field(default_factory=dict)
     #: a --check run has planned to change permissions: what is held by then cannot be known
     permissions_foretold: bool = False
@@ -47,10 +49,11 @@ class Memory:
         if any(step.path.startswith("/access/") for step in plan.steps):
             # what the credential may do from here on is not what was read before
             self.add({"permissions_changed": "planned" if check else "done"})
-        made = [substitute(name, found) for name in plan.makes]
+        names = [substitute(name, found) for name in plan.makes]
         entry: dict[str, Any] = {
-            "bound": dict.fromkeys([*plan.targets, *made, *(effect.at for effect in plan.effects)], plan.digest)
+            "bound": dict.fromkeys([*plan.targets, *names, *(effect.at for effect in plan.effects)], plan.digest)
         }
+        entry["made"] = plan.makes
         entry["symbols"] = {**plan.symbols, **{actual: symbol for symbol, actual in found.items() if actual}}
         if check:
             entry["effects"] = [asdict(effect) for effect in plan.effects]
@@ -59,13 +62,20 @@ class Memory:
     def export(self) -> list[dict[str, Any]]:
         """The whole memory as entries, for a module on a target."""
         effects = [asdict(effect) for group in self.effects.values() for effect in group]
-        known = {"effects": effects, "bound": self.bound, "symbols": self.symbols, "permissions": self.permissions}
+        known = {
+            "effects": effects,
+            "bound": self.bound,
+            "symbols": self.symbols,
+            "made": self.made,
+            "permissions": self.permissions,
+        }
         return [{"permissions_changed": "planned"}, known] if self.permissions_foretold else [known]
 
     def _learn(self, entry: Mapping[str, Any]) -> None:
         for effect in entry.get("effects", ()):
             self.effects.setdefault(effect["at"], []).append(Effect(**effect))
         self.bound.update(entry.get("bound", {}))
+        self.made += entry.get("made", [])
         self.symbols.update(entry.get("symbols", {}))
         if "permissions_changed" in entry:
             self.permissions.clear()

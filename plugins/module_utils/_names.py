@@ -12,6 +12,9 @@ from urllib.parse import quote
 
 from ._errors import BadInput
 
+#: how a value begins that a --check run can only name
+SYMBOL = "(known after apply: "
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -54,7 +57,11 @@ POOL = Rule(
 MAC = Rule(
     re.compile(r"[0-9A-Fa-f][02468ACEace](?::[0-9A-Fa-f]{2}){5}"), 17, "a unicast MAC address such as BC:24:11:00:00:01"
 )
-VOLID = Rule(re.compile(r"[A-Za-z][A-Za-z0-9._-]*:[^\s\x00-\x1f]+"), 512, "a volume id is STORAGE:PATH without blanks")
+VOLID = Rule(  # or one that an earlier task of a --check run would make
+    re.compile(rf"[A-Za-z][A-Za-z0-9._-]*:(?:[^\s\x00-\x1f]+|{re.escape(SYMBOL)}[^)]*\))"),
+    512,
+    "a volume id is STORAGE:PATH without blanks",
+)
 SLOT = {
     "net": Rule(re.compile(r"net(?:[0-9]|[12][0-9]|3[01])"), 5, "net0 to net31"),
     "mp": Rule(re.compile(r"mp(?:[0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])"), 5, "mp0 to mp255"),

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ._blast import Blast
+from ._names import SYMBOL
 from ._privileges import Need
 
 HIDDEN = "********"
@@ -25,7 +26,12 @@ HIDDEN = "********"
 
 def after_apply(what: str) -> str:
     """The symbol of a value that the server will choose; `what` makes it unique within a run."""
-    return f"(known after apply: {what})"
+    return f"{SYMBOL}{what})"
+
+
+def is_symbol(text: str) -> bool:
+    """Does the text hold a value that is only known after apply?"""
+    return SYMBOL in text
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,8 @@ def compute_digest(plan: Plan, bound: Mapping[str, str], symbols: Mapping[str, s
     values that this run allocated, with their symbols."""
     known = {**symbols, **plan.symbols}
     steps = [step.public() | {"why": ""} for step in plan.steps]
-    objects = {target: bound.get(target) or sha256(facts) for target, facts in plan.objects.items()}
+    facts = {target: symbolic(seen, known) for target, seen in plan.objects.items()}
+    objects = {target: bound.get(target) or sha256(seen) for target, seen in facts.items()}
     return sha256(symbolic({"steps": steps, "objects": objects}, known))
 
 

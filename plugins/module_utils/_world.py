@@ -59,14 +59,9 @@ class World:
         """Did this run make or change the object?"""
         return target in self._memory.bound
 
-    def count_symbols(self, prefix: str) -> int:
-        """How many values this run has allocated whose symbol begins with `prefix`."""
-        return sum(symbol.startswith(prefix) for symbol in self._memory.symbols.values()) + sum(
-            effect.do == "add" and str(effect.value.get("volid", "")).startswith(prefix)
-            for group in (self._memory.effects.values() if self._check else ())
-            for effect in group
-            if isinstance(effect.value, dict)
-        )
+    def count_made(self, prefix: str) -> int:
+        """How many objects of this run have a name that begins with `prefix`."""
+        return sum(name.startswith(prefix) for name in self._memory.made)
 
     def permissions(self) -> Mapping[str, Any] | None:
         """The credential's effective permissions, read once per run; None where they cannot be known."""

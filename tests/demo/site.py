@@ -98,7 +98,7 @@ class Site:
         write_json(self.folder / "lab" / "lab.json", self.lab.description(os.getpid(), self._pct))
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_unused: object) -> None:
         self.lab.__exit__()
 
     def play(self, playbook: Path, *arguments: str, name: str = "play", who: str = "admin", **variables: Any) -> Run:

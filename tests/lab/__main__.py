@@ -75,15 +75,18 @@ def answers(directory: Path) -> bool:
 
 
 def running_pid(directory: Path) -> int | None:
-    """The lab's process, if it is still this lab's: a pid may have been given to somebody else."""
+    """The process of this directory's lab, if it runs."""
     found = read_description(directory)
-    if not found:
-        return None
+    return int(found["pid"]) if found and is_lab(int(found["pid"]), directory) else None
+
+
+def is_lab(pid: int, directory: Path) -> bool:
+    """Whether the pid is still this lab's: it may have been given to somebody else. The dead have no command line."""
     try:
-        words = Path(f"/proc/{found['pid']}/cmdline").read_bytes().split(b"\0")
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
-        return None
-    return int(found["pid"]) if b"tests.lab" in words and str(directory).encode() in words else None
+        return False
+    return b"tests.lab" in words and str(directory).encode() in words
 
 
 def stop(options: argparse.Namespace) -> int:
@@ -95,11 +98,11 @@ def stop(options: argparse.Namespace) -> int:
         return 0
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + 5
-    while running_pid(directory) and time.monotonic() < deadline:
+    while is_lab(pid, directory) and time.monotonic() < deadline:
         time.sleep(0.02)
-    if running_pid(directory):
+    if is_lab(pid, directory):
         os.kill(pid, signal.SIGKILL)
-    (directory / "lab.json").unlink(missing_ok=True)
+        (directory / "lab.json").unlink(missing_ok=True)
     return 0
 
 

@@ -32,7 +32,7 @@ def backup_name(row: Mapping[str, Any]) -> str:
 
 
 def choose(world: World, node: str, selector: Mapping[str, Any]) -> dict[str, Any]:
-    """The backup that `source.archive` means, with the `storage` that holds it. Raises BadInput or NotFound saying what was looked for, and where."""
+    """The backup that `source.archive` means, with the `storage` that holds it. Raises BadInput saying what is there."""
     volid, storage = selector.get("volid"), selector.get("storage")
     if volid:
         VOLID.check("source.archive.volid", volid)

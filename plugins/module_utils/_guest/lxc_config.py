@@ -88,7 +88,7 @@ def difference(options: Mapping[str, Any], have: Mapping[str, Any]) -> Change:
             raise BadInput(f"delete: '{key}' cannot be removed from a container")
         if key in change.put:
             raise BadInput(f"delete: '{key}' is also set by this task")
-        if key in have:
+        if key in have and key not in change.delete:
             change.delete.append(key)
     return change
 
@@ -149,7 +149,7 @@ def _compare(change: Change, key: str, wanted: Any, have: Mapping[str, Any]) -> 
     if isinstance(codec, PropertyString):
         merged = codec.merge(there, wanted if there else _named(key, wanted))
         if not codec.same(there, merged) or (there is None and codec is NET):
-            change.put[key] = codec.encode(merged)
+            _set(change, key, codec.encode(merged), have)
         return
     option = next(option for name, option in CONFIG.items() if (option.wire or name) == key)
     now = codec.decode(there) if there is not None else option.implied
@@ -157,11 +157,15 @@ def _compare(change: Change, key: str, wanted: Any, have: Mapping[str, Any]) -> 
         return
     if option.fixed:
         raise BadInput(f"{key}: it is {now} and can only be set at creation")
-    text = codec.encode(wanted)
-    if text == "":
-        change.delete.append(key)
-    else:
+    _set(change, key, codec.encode(wanted), have)
+
+
+def _set(change: Change, key: str, text: Any, have: Mapping[str, Any]) -> None:
+    """Put a value; an empty one removes the key, where it is there."""
+    if text != "":
         change.put[key] = text
+    elif key in have:
+        change.delete.append(key)
 
 
 def _compare_volume(change: Change, slot: str, wanted: dict[str, Any], there: Any) -> None:
@@ -181,8 +185,9 @@ def _compare_volume(change: Change, slot: str, wanted: dict[str, Any], there: An
             raise BadInput(f"{slot}.size: it is {print_size(bytes_now)}; a volume cannot shrink to {size}")
         if bytes_wanted > bytes_now:
             change.grow[slot] = print_size(bytes_wanted)
-    if not VOLUME.same(there, {**now, **wanted}):
-        change.put[slot] = VOLUME.encode({**now, **VOLUME.decode(wanted)})
+    merged = VOLUME.merge(there, wanted)
+    if not VOLUME.same(there, merged):
+        change.put[slot] = VOLUME.encode(merged)
 
 
 def _new_volume(slot: str, wanted: dict[str, Any]) -> str:

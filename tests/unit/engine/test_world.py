@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import NotFound, PermissionDenied
 from ansible_collections.steward.proxmox.plugins.module_utils._memory import Memory
-from ansible_collections.steward.proxmox.plugins.module_utils._plan import Effect, after_apply
+from ansible_collections.steward.proxmox.plugins.module_utils._plan import Effect
 from ansible_collections.steward.proxmox.plugins.module_utils._world import World, address, apply_effect
 
 from tests.unit.engine.fakes import Cluster
@@ -145,11 +145,9 @@ def test_what_this_run_made_is_known() -> None:
     assert not world.made_here("lxc/101")
 
 
-def test_symbols_are_counted_whether_they_are_planned_or_real() -> None:
-    prefix = "(known after apply: volid of backup nas lxc/100 "
-    first = after_apply("volid of backup nas lxc/100 1")
-    planned = world_with(Cluster({}), Effect("/list", "add", {"volid": first}), Effect("/list", "add", {"volid": "x"}))
-    assert planned.count_symbols(prefix) == 1
-    real = World(Cluster({}).get, Memory.of([{"symbols": {"nas:backup/a.tar": first}}]), False)
-    assert real.count_symbols(prefix) == 1
-    assert real.count_symbols("(known after apply: volid of backup nas lxc/101 ") == 0
+def test_what_a_run_makes_is_counted_whether_it_is_planned_or_real() -> None:
+    made = Memory.of([{"made": ["backup/nas:(known after apply: backup of lxc/100 1)"]}])
+    for check in (True, False):
+        world = World(Cluster({}).get, made, check)
+        assert world.count_made("backup/nas:(known after apply: backup of lxc/100 ") == 1
+        assert world.count_made("backup/nas:(known after apply: backup of lxc/101 ") == 0

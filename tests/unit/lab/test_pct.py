@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,10 +25,10 @@ def pct(lab: Lab, *words: str, stdin: bytes = b"") -> tuple[int, str]:
 
 
 @pytest.fixture
-def golden(lab: Lab) -> Iterator[Lab]:
+def golden(lab: Lab) -> Lab:
     done = pct(lab, *GOLDEN, "--cores", "1", "--memory", "128", "--hostname", "golden")
     assert done[0] == 0, done[1]
-    yield lab
+    return lab
 
 
 def test_the_life_of_a_golden_container(golden: Lab) -> None:
@@ -76,7 +75,8 @@ REFUSALS = [
      "400 Parameter verification failed.\nfeatures: invalid format - format error\n"
      "features.keyctl: type check ('boolean') failed - got '2'\n" + USAGE),
     (("create", "902", TEMPLATE, "--rootfs", "local:1", "--hostname", "bad_name"), 255,
-     "400 Parameter verification failed.\nhostname: invalid format - value does not look like a valid DNS name\n" + USAGE),
+     "400 Parameter verification failed.\n"
+     "hostname: invalid format - value does not look like a valid DNS name\n" + USAGE),
     (("create", "50", TEMPLATE), 255,
      "400 Parameter verification failed.\nvmid: invalid format - value does not look like a valid VM ID\n" + USAGE),
 ]

@@ -109,8 +109,16 @@ def test_a_deeper_acl_replaces_the_inherited_one(lab: Lab) -> None:
 
 FEATURES = "changing feature flags (except nesting) is only allowed for root@pam"
 CREATE = {"vmid": 300, "ostemplate": TEMPLATE, "rootfs": "local-zfs:1"}
-# method, path, parameters, status for root's ticket, then status and reason for a token of root and for an administrator
-ROOT_ONLY: list[tuple[str, str, dict[str, Any], int, tuple[int, str], tuple[int, str]]] = [
+Answer = tuple[int, str]
+
+
+def twice(status: int, reason: str) -> tuple[Answer, Answer]:
+    """A token of root and an administrator are told the same."""
+    return (status, reason), (status, reason)
+
+
+# method, path, parameters, status for root's ticket, status and reason for a token of root, and for an administrator
+ROOT_ONLY: list[tuple[str, str, dict[str, Any], int, Answer, Answer]] = [
     ("POST", "/nodes/pve1/lxc", CREATE | {"features": "keyctl=1"}, 200, (403, FEATURES), (403, FEATURES)),
     ("POST", "/nodes/pve1/lxc", CREATE | {"features": "nesting=1,keyctl=1"}, 200, (403, FEATURES), (403, FEATURES)),
     ("POST", "/nodes/pve1/lxc", CREATE | {"features": "nesting=1"}, 200, (200, "OK"), (200, "OK")),
@@ -123,19 +131,20 @@ ROOT_ONLY: list[tuple[str, str, dict[str, Any], int, tuple[int, str], tuple[int,
     ("PUT", "/nodes/pve1/lxc/101/config", {"features": "nesting=1"}, 200, (403, FEATURES), (403, FEATURES)),
     ("PUT", "/nodes/pve1/lxc/101/config", {"delete": "features"}, 200, (403, FEATURES), (403, FEATURES)),
     ("PUT", "/nodes/pve1/lxc/101/config", {"mp0": "/tmp,mp=/mnt"}, 200,
-     *[(403, "mount point type bind is only allowed for root@pam")] * 2),
+     *twice(403, "mount point type bind is only allowed for root@pam")),
     ("PUT", "/nodes/pve1/lxc/101/config", {"dev0": "/dev/null"}, 200,
-     *[(403, "configuring device passthrough is only allowed for root@pam")] * 2),
+     *twice(403, "configuring device passthrough is only allowed for root@pam")),
     ("PUT", "/nodes/pve1/lxc/101/config", {"hookscript": "local:snippets/x.pl"}, 500,
-     *[(403, "changing the hookscript is only allowed for root@pam")] * 2),
+     *twice(403, "changing the hookscript is only allowed for root@pam")),
     ("PUT", "/nodes/pve1/lxc/101/config", {"lock": "backup"}, 200, (200, "OK"), (200, "OK")),
-    ("PUT", "/nodes/pve1/qemu/200/config", {"args": "-foo"}, 200, *[(500, "only root can set 'args' config")] * 2),
+    ("PUT", "/nodes/pve1/qemu/200/config", {"args": "-foo"}, 200,
+     *twice(500, "only root can set 'args' config")),
     ("PUT", "/nodes/pve1/qemu/200/config", {"hostpci0": "0000:00:02.0"}, 200,
-     *[(500, "only root can set 'hostpci0' config for non-mapped devices")] * 2),
+     *twice(500, "only root can set 'hostpci0' config for non-mapped devices")),
     ("PUT", "/nodes/pve1/qemu/200/config", {"usb0": "host=1234:5678"}, 200,
-     *[(500, "only root can set 'usb0' config for real devices")] * 2),
+     *twice(500, "only root can set 'usb0' config for real devices")),
     ("PUT", "/nodes/pve1/qemu/200/config", {"serial0": "/dev/ttyS0"}, 200,
-     *[(500, "only root can modify 'serial0' config for real devices")] * 2),
+     *twice(500, "only root can modify 'serial0' config for real devices")),
     ("PUT", "/nodes/pve1/qemu/200/config", {"serial0": "socket"}, 200, (200, "OK"), (200, "OK")),
 ]
 
@@ -147,9 +156,8 @@ def keyctl() -> Iterator[Lab]:
 
 
 @pytest.mark.parametrize(("method", "path", "params", "for_root", "for_token", "for_admin"), ROOT_ONLY)
-def test_what_belongs_to_root(  # noqa: PLR0913
-    keyctl: Lab, method: str, path: str, params: dict[str, Any], for_root: int, for_token: tuple[int, str],
-    for_admin: tuple[int, str],
+def test_what_belongs_to_root(
+    keyctl: Lab, method: str, path: str, params: dict[str, Any], for_root: int, for_token: Answer, for_admin: Answer
 ) -> None:
     for name, status, reason in (("root", for_root, None), ("root_token", *for_token), ("alice", *for_admin)):
         keyctl.reset()
