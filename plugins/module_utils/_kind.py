@@ -166,8 +166,7 @@ class _Change:
                 title = self.kind.title.format(**self.want)
                 asked = " or ".join(f"{' or '.join(need.any_of)} on {need.path}" for need in needs)
                 raise Refused(
-                    f"Whether {title} exists is unknown: {self.world.identity} may not see every entry. Nothing was"
-                    " sent",
+                    f"Whether {title} exists is unknown: {self.world.identity} may not see every entry",
                     f"Grant {asked}",
                 )
         return None, None

@@ -27,10 +27,7 @@ def require_storage(world: World, node: str, storage: str, content: str, option:
             f" there for {content}: {fitting}"
         )
     if not _holds(row, content):
-        raise BadInput(
-            f"{option}: storage '{storage}' holds {row.get('content')}, not {content}; these do: {fitting}. Nothing was"
-            " sent"
-        )
+        raise BadInput(f"{option}: storage '{storage}' holds {row.get('content')}, not {content}; these do: {fitting}")
     if str(row.get("enabled", 1)) == "0" or str(row.get("active", 1)) == "0":
         raise BadInput(f"{option}: storage '{storage}' is disabled or offline on node {node}")
     return row

@@ -28,10 +28,7 @@ def run(options: argparse.Namespace) -> int:
     directory = prepare(options.dir)
     seed = yaml.safe_load(options.seed.read_text(encoding="utf-8")) if options.seed else None
     lab = Lab(seed, options.task_seconds, directory=directory, port=options.port)
-    try:
-        lab.run()
-    finally:
-        (directory / "lab.json").unlink(missing_ok=True)
+    lab.run()
     return 0
 
 
@@ -102,7 +99,7 @@ def stop(options: argparse.Namespace) -> int:
         time.sleep(0.02)
     if is_lab(pid, directory):
         os.kill(pid, signal.SIGKILL)
-        (directory / "lab.json").unlink(missing_ok=True)
+    (directory / "lab.json").unlink(missing_ok=True)
     return 0
 
 

@@ -107,7 +107,7 @@ def path_of(state: State, volume: Volume) -> str:
     return f"{found['path']}/{place}/{name}"
 
 
-def new_name(state: State, storage: str, vmid: int, kind: str, form: str, stem: str = "vm") -> str:
+def new_name(state: State, storage: str, vmid: int, form: str) -> str:
     """The first free name of a disk; the number counts whatever the format is."""
     taken = {
         int(match[1])
@@ -116,9 +116,8 @@ def new_name(state: State, storage: str, vmid: int, kind: str, form: str, stem: 
     }
     number = next(n for n in range(len(taken) + 1) if n not in taken)
     if backend(state, storage).files:
-        return f"{vmid}/{stem}-{vmid}-disk-{number}.{form}"
-    stem = {"subvol": {"vm": "subvol", "base": "basevol"}.get(stem, stem)}.get(form, stem)
-    return f"{stem}-{vmid}-disk-{number}"
+        return f"{vmid}/vm-{vmid}-disk-{number}.{form}"
+    return f"{'subvol' if form == 'subvol' else 'vm'}-{vmid}-disk-{number}"
 
 
 def allocate(
@@ -128,7 +127,7 @@ def allocate(
     form = (kind.ct_format if guest_kind == "lxc" else form or kind.vm_formats[0])
     shared = section(state, storage).get("shared")
     return state.add(Volume(
-        f"{storage}:{new_name(state, storage, vmid, guest_kind, form)}", None if shared else node,
+        f"{storage}:{new_name(state, storage, vmid, form)}", None if shared else node,
         "rootdir" if guest_kind == "lxc" else "images", form, size, int(time.time()), vmid=vmid,
     ))
 

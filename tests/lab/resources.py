@@ -55,8 +55,7 @@ def storages(call: Call, only: str | None = None) -> Iterator[Entry]:
                 f"/storage/{name}", "Datastore.Audit", "Datastore.AllocateSpace", some=True):
             continue
         for where in str(section.get("nodes") or ",".join(call.state.nodes)).split(","):
-            call.params["node"] = where
-            own = storage.figures(call, name)
+            own = storage.figures(call.state, name, where)
             up = own["active"] and nodes.online(call.state, where)
             entry = {
                 "id": f"storage/{where}/{name}", "type": "storage", "node": where, "storage": name,

@@ -15,7 +15,7 @@ from .call import Call, serves
 from .errors import BadParameter, Died
 from .formats import split_list
 from .schema import lookup, properties_of
-from .state import Volume, section_digest
+from .state import State, Volume, section_digest
 from .tasks import Steps, Task
 
 ONE = "/storage/{storage}"
@@ -135,16 +135,15 @@ def _available(call: Call, name: str) -> bool:
     return not nodes or call.node in str(nodes).split(",")
 
 
-def figures(call: Call, name: str) -> dict[str, Any]:
-    found = call.state.storages[name]
-    active = not found.get("disable") and name not in call.state.storages_offline
-    used = sum(v.size for v in call.state.volumes.values() if v.storage == name and v.node in (None, call.node))
-    entry: dict[str, Any] = {
+def figures(state: State, name: str, node: str) -> dict[str, Any]:
+    found = state.storages[name]
+    active = not found.get("disable") and name not in state.storages_offline
+    used = sum(v.size for v in state.volumes.values() if v.storage == name and v.node in (None, node))
+    return {
         "type": found["type"], "content": found.get("content", ""), "shared": int(found.get("shared", 0)),
         "enabled": int(not found.get("disable")), "active": int(active),
         "total": TOTAL if active else 0, "used": used if active else 0, "avail": max(TOTAL - used, 0) if active else 0,
     }
-    return entry
 
 
 @serves("GET", ON_NODE)
@@ -155,7 +154,7 @@ def on_node(call: Call) -> list[dict[str, Any]]:
         visible = call.may(f"/storage/{name}", "Datastore.Audit", "Datastore.AllocateSpace", some=True)
         fits = not content or set(split_list(content)) & set(disks.contents(section))
         if visible and fits and only in (None, name) and _available(call, name):
-            own = figures(call, name)
+            own = figures(call.state, name, call.node)
             if own["total"]:
                 own["used_fraction"] = own["used"] / own["total"]
             if not call.params.get("enabled") or own["enabled"]:
@@ -168,7 +167,7 @@ def status(call: Call) -> dict[str, Any]:
     name = call.params["storage"]
     if name not in call.state.storages or not _available(call, name):
         raise BadParameter(storage="No such storage.")
-    return figures(call, name)
+    return figures(call.state, name, call.node)
 
 
 @serves("GET", ON_NODE + "/{storage}")

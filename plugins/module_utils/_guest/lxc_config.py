@@ -175,10 +175,7 @@ def _compare_volume(change: Change, slot: str, wanted: dict[str, Any], there: An
     now = VOLUME.decode(there)
     storage, size = wanted.pop("storage", None), wanted.pop("size", None)
     if storage and not str(now["volume"]).startswith(f"{storage}:"):
-        raise BadInput(
-            f"{slot}: it is {now['volume']}; this module does not move a volume to storage '{storage}'. Nothing was"
-            " sent"
-        )
+        raise BadInput(f"{slot}: it is {now['volume']}; this module does not move a volume to storage '{storage}'")
     if size:
         bytes_now, bytes_wanted = now.get("size", 0), _size(slot, size)
         if bytes_wanted < bytes_now:

@@ -192,9 +192,7 @@ def test_a_refusal_has_its_class_and_keeps_proxmox_own_words(kind: type[StewardE
 
 
 def test_a_node_name_that_does_not_resolve_is_not_a_missing_object() -> None:
-    text = (
-        "hostname lookup 'pve3' failed - failed to get address info for: pve3: Temporary failure in name resolution"
-    )
+    text = "hostname lookup 'pve3' failed - failed to get address info for: pve3: Temporary failure in name resolution"
     assert type(answered(500, text)) is ApiError
 
 

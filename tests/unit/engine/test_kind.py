@@ -152,12 +152,15 @@ def test_removing_an_acl_entry_is_a_put_too() -> None:
 
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_an_acl_entry_that_a_weak_token_does_not_see_is_unknown(state: str) -> None:
-    with pytest.raises(Refused, match=r"Whether acl /vms bob@pve PVEVMUser exists is unknown.*Sys.Audit on /access"):
+    with pytest.raises(Refused, match=r"Whether acl /vms bob@pve PVEVMUser exists is unknown.*Grant Sys.Audit or"):
         planned(ACL, {**GRANT, "state": state}, permissions={"/vms/100": {"VM.Audit": 1}})
 
 
-def test_who_may_write_the_entry_sees_it() -> None:
-    assert planned(ACL, GRANT, permissions={"/vms": {"VM.Allocate": 1}}).steps
+def test_who_may_modify_permissions_sees_the_entry_and_who_may_only_give_it_away_does_not() -> None:
+    deep = {**GRANT, "path": "/vms/100"}
+    assert planned(ACL, deep, permissions={"/vms": {"Permissions.Modify": 1}}).steps
+    with pytest.raises(Refused, match="is unknown"):
+        planned(ACL, deep, permissions={"/vms": {"VM.Allocate": 1}})
 
 
 ALIASED = {"name": "web", "cidr": "192.0.2.0/24", "comment": "old", "digest": "d1", "ipversion": 4}

@@ -147,7 +147,12 @@ def test_canonical_bytes_do_not_see_the_order(value: dict[str, Any]) -> None:
 
 
 SECRET = Step(
-    "create", "lxc/100", "POST", "/nodes/pve1/lxc", {"vmid": 100, "password": "hunter2"}, secrets=frozenset({"password"})
+    "create",
+    "lxc/100",
+    "POST",
+    "/nodes/pve1/lxc",
+    {"vmid": 100, "password": "hunter2"},
+    secrets=frozenset({"password"}),
 )
 
 
