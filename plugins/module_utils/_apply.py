@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from ._errors import Locked, OutcomeUnknown, StewardError, TaskTimeout
+from ._errors import Locked, OutcomeUnknown, StewardError, TaskTimeout, Unreachable
 from ._plan import Plan, Step, substitute
 from ._task import TaskEnd, is_upid, wait
 
@@ -23,7 +23,7 @@ class Writer(Protocol):
 
     def send(self, method: str, path: str, data: Mapping[str, Any] | None = None) -> Any: ...
 
-    def get(self, path: str, **params: Any) -> Any: ...
+    def get(self, path: str, /, **params: Any) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,11 @@ def carry_out(plan: Plan, writer: Writer, patience: Patience) -> dict[str, str]:
     known: dict[str, str] = {}
     plan.progress = [{"status": "not tried"} for _step in plan.steps]
     for step, went in zip(plan.steps, plan.progress, strict=True):
+        # a step builds on those before it, so only the last one may be left running
+        patient = patience if went is plan.progress[-1] else replace(patience, wait=True)
         went.update(status="sent", started=_now())
         try:
-            answer, end = _do(step, writer, patience, known)
+            answer, end = _do(step, writer, patient, known)
         except StewardError as error:
             lost = isinstance(error, (OutcomeUnknown, TaskTimeout))
             went.update(status="unknown" if lost else "failed", finished=_now(), error=str(error))
@@ -80,6 +82,10 @@ def _do(step: Step, writer: Writer, patience: Patience, known: Mapping[str, str]
             if time.monotonic() >= deadline:
                 raise
             time.sleep(_LOCK_PAUSE)
+        except Unreachable as error:
+            raise OutcomeUnknown(
+                f"{error.message}. Task {answer} was started; how it ended is unknown", upid=answer
+            ) from None
 
 
 def _now() -> str:

@@ -12,14 +12,14 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ._errors import BadInput, Refused
-from ._guest.archive import backup_name, backups, content_path, print_config
+from ._guest.archive import backup_name, backups, content_path, print_config, require_sight
 from ._guest.draft import Draft
 from ._guest.lookup import Guest, require
 from ._guest.power import read_state
 from ._names import STORAGE, SYMBOL, VOLID, check_text, segment
 from ._plan import Effect, Plan, Step, after_apply, is_symbol
 from ._planner import Planner
-from ._privileges import Need, held
+from ._privileges import Need
 from ._prune import RULES, kept, parse_age
 from ._storage import require_storage
 from ._world import World
@@ -234,7 +234,7 @@ class _Backups:
     # -- absent, pruned ------------------------------------------------------------------------------------------
 
     def absent(self) -> Plan:
-        self._refuse_unseen()
+        self._require_sight()
         volid, name = self.options.get("volid"), self.options.get("name")
         doomed = [row for row in self.rows if (row["volid"] == volid if volid else backup_name(row) == name)]
         for row in doomed:
@@ -246,7 +246,7 @@ class _Backups:
         keep = {rule: count for rule, count in (self.options.get("keep") or {}).items() if count is not None}
         if not any(keep.values()):
             raise BadInput("keep: at least one rule must keep at least one backup")
-        self._refuse_unseen()
+        self._require_sight()
         rows = [
             row
             for row in self.rows
@@ -259,18 +259,9 @@ class _Backups:
                 self._remove(row, f"not kept by {', '.join(f'{rule}={count}' for rule, count in keep.items())}")
         return self._done()
 
-    def _refuse_unseen(self) -> None:
-        """Backups that the credential may not list are unknown, not absent (pve-storage: check_volume_access)."""
-        if self.rows or self.world.is_root:
-            return
-        storage, permissions = f"/storage/{self.storage}", self.world.permissions()
-        own = [Need(storage, ("Datastore.AllocateSpace",)), Need(f"/vms/{self.vmid}", ("VM.Backup",))]
-        sees_all = held(permissions, Need(storage, ("Datastore.Allocate",)))
-        if sees_all is False and any(held(permissions, need) is False for need in own):
-            raise Refused(
-                f"Whether {self.storage} has backups of {self.vmid} is unknown: {self.world.identity} may not see them",
-                f"Grant VM.Backup on /vms/{self.vmid} and Datastore.AllocateSpace on {storage}",
-            )
+    def _require_sight(self) -> None:
+        if not self.rows:
+            require_sight(self.world, self.storage, self.vmid)
 
     def _zone(self) -> tzinfo:
         """Proxmox counts days and weeks in the node's own time."""

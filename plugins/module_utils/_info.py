@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ._errors import BadInput
-from ._guest.archive import backup_name, backups
+from ._guest.archive import backup_name, backups, sees_backups
 from ._guest.lookup import guest_path, resources
 from ._names import NODE, STORAGE, segment
 from ._plan import Plan, canonical
@@ -84,8 +84,9 @@ def plan_backup_info(options: Mapping[str, Any], world: World) -> Plan:
     """The backups on a storage that the options choose, the oldest first."""
     node, storage = NODE.check("node", options["node"]), STORAGE.check("storage", options["storage"])
     rows = [{**row, "name": backup_name(row)} for row in backups(world, node, storage, options.get("vmid"))]
+    complete = sees_backups(world, storage, options.get("vmid"))
     found, cut = shortened([row for row in rows if options.get("name") in (None, row["name"])])
-    return Plan(summary="reads backups", result={"backups": found, "truncated": cut})
+    return Plan(summary="reads backups", result={"backups": found, "complete": complete, "truncated": cut})
 
 
 BACKUP_INFO = Planner("backup_info", _BACKUP_OPTIONS, plan_backup_info, reads_only=True)

@@ -9,7 +9,7 @@ and hands back what it added.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -31,7 +31,7 @@ class Memory:
     entries: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, entries: list[Mapping[str, Any]]) -> Memory:
+    def of(cls, entries: Iterable[Mapping[str, Any]]) -> Memory:
         """The memory that these stored entries amount to."""
         memory = cls()
         for entry in entries:

@@ -19,9 +19,10 @@ from ._guest import effects, lxc_config
 from ._guest.draft import Draft
 from ._guest.lookup import Guest
 from ._guest.lxc_options import CONFIG, FAMILIES, FEATURES, VOLUME, codec_of
+from ._guest.symbols import planned
 from ._host.operations import OPERATIONS
 from ._names import HOSTNAME, NODE, STORAGE, VOLID, check_vmid
-from ._plan import Effect, Plan, Step, after_apply
+from ._plan import Effect, Plan, Step
 from ._planner import Planner
 from ._world import World, address
 
@@ -110,10 +111,7 @@ def _create(draft: Draft, wanted: Mapping[str, Any], call: Mapping[str, Any]) ->
 def _as_created(guest: Guest, call: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration that pct will have written."""
     keys = {key: value for key, value in call.items() if key not in ("vmid", "ostemplate")}
-    storage, _colon, gib = str(call["rootfs"]).partition(":")
-    volume = f"{storage}:{after_apply(f'rootfs of {guest.target}')}"
-    rootfs = VOLUME.encode({"volume": volume, "size": int(float(gib) * 1024**3)})
-    return {"hostname": f"CT{guest.vmid}", "memory": 512, "swap": 512, **keys, "rootfs": rootfs}
+    return planned(guest.target, {"hostname": f"CT{guest.vmid}", "memory": 512, "swap": 512, **keys})
 
 
 # -- it exists -------------------------------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ class Session:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, /, **params: Any) -> Any:
         """The `data` of a GET. Retried on lost connections, gateway errors and lock timeouts."""
         pauses = iter(_GET_PAUSES)
         while True:

@@ -214,10 +214,11 @@ class _Snapshots:
         for slot, text in (self.guest.config or {}).items():
             if slot == "rootfs" or (slot.startswith("mp") and slot[2:].isdigit()):
                 storage = str(VOLUME.decode(text).get("volume", "")).partition(":")[0]
-                kind = there.get(storage, {}).get("type")
-                if kind and kind not in _SNAPSHOT_STORAGES:
+                backend = there.get(storage, {}).get("type")
+                if backend and backend not in _SNAPSHOT_STORAGES:
                     raise Refused(
-                        f"{self.guest.target} cannot have snapshots: {slot} is on storage '{storage}' of type {kind}.",
+                        f"{self.guest.target} cannot have snapshots: {slot} is on storage '{storage}' of type"
+                        f" {backend}",
                         "Back it up instead, or keep its volumes on zfspool, lvmthin, btrfs or rbd",
                     )
 

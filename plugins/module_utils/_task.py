@@ -29,7 +29,7 @@ class Reader(Protocol):
 
     identity: str
 
-    def get(self, path: str, **params: Any) -> Any: ...
+    def get(self, path: str, /, **params: Any) -> Any: ...
 
 
 def is_upid(value: Any) -> bool:

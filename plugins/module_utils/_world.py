@@ -31,7 +31,7 @@ class World:
         self._seen: dict[str, Any] = {}
         self.identity, self.is_root = identity, is_root
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, /, **params: Any) -> Any:
         """The data at `path`. Raises NotFound, PermissionDenied and the other errors of the engine."""
         name = address(path, params)
         effects = self._memory.effects.get(name, []) if self._check else []
@@ -48,7 +48,7 @@ class World:
             raise NotFound(f"{path} does not exist (a task before this one removes it)")
         return data
 
-    def find(self, path: str, **params: Any) -> Any | None:
+    def find(self, path: str, /, **params: Any) -> Any | None:
         """The data at `path`, or None where the object does not exist. Every other refusal is still raised."""
         try:
             return self.get(path, **params)

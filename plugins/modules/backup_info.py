@@ -10,7 +10,7 @@ module: backup_info
 version_added: "0.1.0"
 short_description: Read the backups on a storage
 description:
-  - Lists the backups on one storage of a node, the oldest first.
+  - Lists the backups on one storage of a node, the oldest first, as far as the credential may see them.
 author: steward.proxmox contributors (!UNKNOWN)
 extends_documentation_fragment:
   - steward.proxmox.attributes.info
@@ -48,6 +48,11 @@ backups:
   returned: success
   type: list
   elements: dict
+complete:
+  description: Whether the credential may see every such backup. Where it may not, one that is not listed may still be
+    there.
+  returned: success
+  type: bool
 truncated:
   description: Whether backups were left out because the result would be longer than 500,000 characters.
   returned: success

@@ -16,6 +16,9 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
+
+# The engine imports it when a task needs it; here it is imported once, before each task forks.
+from ansible_collections.steward.proxmox.plugins.module_utils import _session  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.steward.proxmox.plugins.module_utils._connection import ENVIRONMENT, GROUP_OPTIONS, resolve
 from ansible_collections.steward.proxmox.plugins.module_utils._engine import Work, failure
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import Refused, StewardError

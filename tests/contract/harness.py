@@ -56,6 +56,7 @@ class Site:
         note = f'#!/bin/sh\necho "$1" >> {shlex.quote(str(self.told))}\nexec {shlex.quote(str(lab.pct))} "$@"\n'
         self.pct.write_text(note, encoding="utf-8")
         self.pct.chmod(0o755)
+        self.forget()
 
     def reset(self, seed: dict[str, Any] | None = None) -> None:
         self.lab.app.seed = seed or {}

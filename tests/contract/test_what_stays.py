@@ -70,7 +70,7 @@ def test_one_feature_leaves_the_others(site: Site) -> None:
 
 
 def test_one_mount_point_leaves_the_others(site: Site) -> None:
-    mounts = {"mp0": "local-zfs:subvol-400-disk-1,mp=/a,backup=1,size=1G", "mp1": "/srv/host,mp=/b"}
+    mounts: dict[str, Any] = {"mp0": "local-zfs:subvol-400-disk-1,mp=/a,backup=1,size=1G", "mp1": "/srv/host,mp=/b"}
     guest = container(400, **mounts)
     guest["disks"]["local-zfs:subvol-400-disk-1"] = 1 << 30
     site.reset({"guests": {400: guest}})

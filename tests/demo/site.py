@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.lab import Lab
-from tests.lab.__main__ import write_pct
-from tests.lab.server import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -89,13 +87,11 @@ class Site:
         for name in ("lab", "logs", "tmp"):
             (folder / name).mkdir()
         self.lab = Lab(task_seconds=task_seconds, directory=folder / "lab")
-        self._pct = write_pct(folder / "lab")
         (folder / "ansible.cfg").write_text(CONFIGURATION)
         (folder / "hosts").write_text(INVENTORY)
 
     def __enter__(self) -> Self:
         self.lab.__enter__()
-        write_json(self.folder / "lab" / "lab.json", self.lab.description(os.getpid(), self._pct))
         return self
 
     def __exit__(self, *_unused: object) -> None:
@@ -103,7 +99,7 @@ class Site:
 
     def play(self, playbook: Path, *arguments: str, name: str = "play", who: str = "admin", **variables: Any) -> Run:
         """Run a playbook with the lab's `pct` for its root, as one of the lab's credentials."""
-        given = {"golden_image_runner": "direct", "golden_image_pct": str(self._pct), **variables}
+        given = {"golden_image_runner": "direct", "golden_image_pct": str(self.lab.pct), **variables}
         command = [str(BIN / "ansible-playbook"), str(playbook), "-e", json.dumps(given), *arguments]
         return self.run(name, command, self._environment(who))
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from typing import Any
@@ -28,6 +29,7 @@ SNAPSHOT_KEYS = ("snaptime", "parent", "description", "vmstate", "runningmachine
 LOCK_FILE = {"lxc": "/run/lock/lxc/pve-config-{vmid}.lock", "qemu": "/var/lock/qemu-server/lock-{vmid}.conf"}
 
 
+@functools.cache
 def config_schema(kind: str) -> Properties:
     """The options of a configuration: those that a PUT takes, without the ones that steer it."""
     described = properties_of("PUT", CONFIG_PATH[kind])

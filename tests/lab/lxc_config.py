@@ -132,14 +132,35 @@ def check_rights(call: Call, guest: Guest | None, sets: Config, deletes: list[st
         for pattern, what in ROOT_ONLY.items():
             if re.fullmatch(pattern, key):
                 permissions.need_root(what)
+        if key == "features":
+            continue  # below
         privilege = next((p for p, keys in PRIVILEGES.items() if re.fullmatch(keys, key)), "VM.Config.Options")
-        permissions.need(f"/vms/{number}", privilege)
+        _need(permissions, call, number, privilege)
         if key in sets and re.fullmatch(r"mp\d+|rootfs", key):
             _check_mount(permissions, key, str(sets[key]))
+        if key in sets and re.fullmatch(r"net\d+", key):
+            check_bridge(permissions, str(sets[key]))
     if "features" in sets or "features" in deletes:
         old = str(guest.config.get("features", "")) if guest else ""
         unprivileged = guest.config.get("unprivileged") if guest else sets.get("unprivileged", 1)
-        check_features(permissions, old, str(sets.get("features", "")), unprivileged=bool(unprivileged))
+        changed = check_features(permissions, old, str(sets.get("features", "")), unprivileged=bool(unprivileged))
+        if changed:
+            _need(permissions, call, number, "VM.Allocate")
+
+
+def _need(permissions: Permissions, call: Call, vmid: int | None, privilege: str) -> None:
+    """A guest's privilege may also come from the pool that it is made for."""
+    pool = call.params.get("pool") if call.method == "POST" else None
+    if not (pool and permissions.may(f"/pool/{pool}", privilege)):
+        permissions.need(f"/vms/{vmid}", privilege)
+
+
+def check_bridge(permissions: Permissions, value: str) -> None:
+    """Who puts a guest on a bridge needs to be let onto it, or onto its VLAN."""
+    net = values_of("net0", value)
+    if "bridge" in net:
+        vlan = f"/{net['tag']}" if "tag" in net else ""
+        permissions.need(f"/sdn/zones/localnetwork/{net['bridge']}{vlan}", "SDN.Use")
 
 
 def _check_mount(permissions: Permissions, key: str, value: str) -> None:
@@ -153,16 +174,17 @@ def _check_mount(permissions: Permissions, key: str, value: str) -> None:
         permissions.need(f"/storage/{volume.split(':')[0]}", "Datastore.AllocateSpace")
 
 
-def check_features(permissions: Permissions, old: str, new: str, *, unprivileged: bool) -> None:
-    """Anybody may switch nesting in an unprivileged container; every other flag is root's."""
+def check_features(permissions: Permissions, old: str, new: str, *, unprivileged: bool) -> set[str]:
+    """Who may allocate a container may switch its nesting if it is unprivileged; every other flag is root's."""
     before, after = values_of("features", old), values_of("features", new)
     changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
     if permissions.caller.is_root or not changed:
-        return
+        return set()
     if not unprivileged:
         raise Forbidden("changing feature flags for privileged container is only allowed for root@pam")
     if changed - {"nesting"}:
         raise Forbidden("changing feature flags (except nesting) is only allowed for root@pam")
+    return changed
 
 
 def values_of(key: str, text: str) -> dict[str, str]:

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from . import disks, guests, lxc, lxc_config
@@ -25,59 +27,68 @@ DEFAULTS: Config = {"arch": "amd64", "memory": 512, "swap": 512}
 
 @serves("POST", BASE)
 def create(call: Call) -> str:
+    """Checks in PVE's order: what is there, who asks, what is wanted, where it goes."""
     params = call.params
     restore, vmid = bool(params.get("restore")), call.vmid
     old = call.state.guests.get(vmid)
     overwrite = bool(restore and params.get("force") and old and old.kind == "lxc" and old.node == call.node)
-    _check_rights(call, restore=restore, overwrite=overwrite)
-    if not call.state.quorate:
-        raise Died("cluster not ready - no quorum?")
-    options = call.options(*NOT_CONFIG)
-    mounts = {key: value for key, value in options.items() if re.fullmatch(r"rootfs|mp\d+", key)}
-    if not restore and options.get("unprivileged") == 0:
+    if not restore and params.get("unprivileged") == 0:
         call.need("/", "Sys.Modify")
+    if overwrite and old:
+        _check_overwrite(old)
+    else:
+        guests.check_unused(call.state, vmid)
+    _check_rights(call, overwrite=overwrite)
+    options = call.options(*NOT_CONFIG)
     lxc_config.check_rights(call, None, options, [], vmid)
+    _check_source(call, params["ostemplate"], restore=restore)
     storage = params.get("storage", "local")
+    mounts = {key: value for key, value in options.items() if re.fullmatch(r"rootfs|mp\d+", key)}
     if mounts and "rootfs" not in mounts:
         raise Died("mount points configured, but 'rootfs' not set - aborting")
     for target in _targets(storage, mounts):
         disks.check_content(call.state, call.node, target, "rootdir")
         disks.need_space(call, target)
-    _check_source(call, params["ostemplate"])
-    if overwrite and old:
-        _check_overwrite(old)
-    else:
-        guests.check_unused(call.state, vmid)
+    if not call.state.quorate:
+        raise Died("cluster not ready - no quorum?")
+    if overwrite and old and old.lock:
+        raise Died(f"unable to restore CT {vmid} - CT is locked ({old.lock})")
     work = _restorer(call, options, mounts, storage) if restore else _creator(call, options, mounts, storage)
     return call.task("vzrestore" if restore else "vzcreate", vmid, work, guest=vmid)
 
 
-def _check_rights(call: Call, *, restore: bool, overwrite: bool) -> None:
+def _check_rights(call: Call, *, overwrite: bool) -> None:
     pool = call.params.get("pool")
     if pool and pool not in call.state.pools:
         raise Died(f"pool '{pool}' does not exist")
     allowed = (
         call.may(f"/vms/{call.vmid}", "VM.Allocate")
         or (pool and call.may(f"/pool/{pool}", "VM.Allocate"))
-        or (restore and overwrite and call.may(f"/vms/{call.vmid}", "VM.Backup"))
+        or (overwrite and call.may(f"/vms/{call.vmid}", "VM.Backup"))
     )
     if not allowed:
         raise Forbidden()
 
 
 def _check_overwrite(old: Guest) -> None:
-    guests.check_lock(old)
-    if old.config.get("protection"):
-        raise Died(f"unable to restore CT {old.vmid} - protection mode enabled")
     if old.running:
         raise Died("can't overwrite running container")
+    if old.config.get("protection"):
+        raise Died(f"unable to restore CT {old.vmid} - protection mode enabled")
 
 
-def _check_source(call: Call, volid: str) -> None:
+def _check_source(call: Call, volid: str, *, restore: bool) -> None:
+    """A template is for all who see its storage; a backup for those who may back up its guest."""
     storage = volid.split(":", 1)[0]
     disks.check_storage(call.state, call.node, storage)
-    if not call.may(f"/storage/{storage}", "Datastore.AllocateSpace", "Datastore.Audit", some=True):
-        raise Forbidden(f"/storage/{storage}, Datastore.AllocateSpace")
+    place = f"/storage/{storage}"
+    if not restore:
+        call.need(place, "Datastore.AllocateSpace", "Datastore.Audit", some=True)
+    elif not call.may(place, "Datastore.Allocate"):
+        call.need(place, "Datastore.AllocateSpace")
+        owner = re.search(r"vzdump-lxc-(\d+)-", volid)
+        if owner:
+            call.need(f"/vms/{owner[1]}", "VM.Backup")
 
 
 def _targets(storage: str, mounts: Config) -> list[str]:
@@ -101,12 +112,9 @@ def _sized(storage: str, value: str) -> str:
 
 
 def _blank(call: Call, old: Guest | None) -> Guest:
-    """The guest while it is made: nothing but its lock."""
+    """The guest while it is made: a new one has nothing but its lock."""
     guest = old or Guest(call.vmid, "lxc", call.node)
-    if old is None:
-        guest.config = {"lock": "create"}
-    else:
-        guest.config["lock"] = "create"
+    guest.config["lock"] = "create"
     call.state.guests[guest.vmid] = guest
     return guest
 
@@ -139,6 +147,17 @@ def _finish(call: Call, guest: Guest, task: Task) -> None:
         lxc.power_on(call.state, guest, task)
 
 
+@contextlib.contextmanager
+def _told_as(what: str) -> Iterator[None]:
+    """Says what could not be done before why; who ends the task from outside is not corrected."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except Refusal as error:
+        raise Died(f"{what} - {error}") from error
+
+
 def _creator(call: Call, options: Config, mounts: Config, storage: str) -> Any:
     state, template = call.state, call.params["ostemplate"]
     mounts = {key: _sized(storage, str(value)) for key, value in (mounts or {"rootfs": f"{storage}:4"}).items()}
@@ -146,7 +165,7 @@ def _creator(call: Call, options: Config, mounts: Config, storage: str) -> Any:
     def work(task: Task) -> Steps:
         guests.check_unused(state, call.vmid)
         guest, made = _blank(call, None), list[Volume]()
-        try:
+        with _told_as(f"unable to create CT {call.vmid}"), _undone(state, guest, made):
             places = _disks(call, task, guest, mounts, made)
             source = state.volume(call.node, template)
             if source is None:
@@ -157,25 +176,23 @@ def _creator(call: Call, options: Config, mounts: Config, storage: str) -> Any:
             task.log("Total bytes read: 2078720 (2.0MiB, 99MiB/s)", "Detected container architecture: amd64")
             config = DEFAULTS | {"hostname": f"CT{guest.vmid}", "ostype": ostype(template)}
             config |= _normal(call, guest, options) | places
-            if options.get("unprivileged", 1):
-                config["unprivileged"] = 1
-            else:
-                config.pop("unprivileged", None)
-            guest.config = config
+            config["unprivileged"] = options.get("unprivileged", 1)
+            guest.config = {key: value for key, value in config.items() if (key, value) != ("unprivileged", 0)}
             _finish(call, guest, task)
-        except Refusal as error:
-            _undo(state, guest, made)
-            if isinstance(error, Interrupted):
-                raise
-            raise Died(f"unable to create CT {call.vmid} - {error}") from error
 
     return work
 
 
-def _undo(state: State, guest: Guest, made: list[Volume]) -> None:
-    for volume in made:
-        state.remove(volume)
-    state.guests.pop(guest.vmid, None)
+@contextlib.contextmanager
+def _undone(state: State, guest: Guest, made: list[Volume]) -> Iterator[None]:
+    """Whatever goes wrong, nothing stays of the guest."""
+    try:
+        yield
+    except Refusal:
+        for volume in made:
+            state.remove(volume)
+        state.guests.pop(guest.vmid, None)
+        raise
 
 
 def ostype(template: str) -> str:
@@ -187,47 +204,60 @@ def _restorer(call: Call, options: Config, mounts: Config, storage: str) -> Any:
     state, volid = call.state, call.params["ostemplate"]
 
     def work(task: Task) -> Steps:
-        old = state.guests.get(call.vmid)
+        """As the real one: once the new disks are made, the old container is gone, whatever happens then."""
         task.log(f"recovering backed-up configuration from '{volid}'")
-        backup = state.volume(call.node, volid)
-        if backup is None:
-            raise Died(f"unable to restore CT {call.vmid} - volume '{volid}' does not exist")
-        if backup.archive is None or backup.archive.kind != "lxc":
-            raise Died(f"unable to restore CT {call.vmid} - no container configuration found in archive")
-        saved = copy.deepcopy(backup.archive.config)
-        old_disks = [volume for _, volume in disks.volumes_of(state, old)] if old else []
-        before = copy.deepcopy(old.config) if old else None
-        guest, made = _blank(call, old), list[Volume]()
-        try:
-            wanted = {k: _sized(storage, str(v)) for k, v in mounts.items()} or _same_disks(saved, storage)
-            places = _disks(call, task, guest, wanted, made)
-            task.log(f"restoring '{volid}' now..", f"extracting archive '{disks.path_of(state, backup)}'")
-            yield
-            task.log("Total bytes read: 2170880 (2.1MiB, 119MiB/s)", "merging backed-up and given configuration..")
-            for volume in old_disks:
-                state.remove(volume)
-            guest.config = _merged(call, guest, saved, options) | places
-            guest.snapshots, guest.pending, guest.deletes = {}, {}, set()
-            _finish(call, guest, task)
-        except Refusal as error:
-            _undo(state, guest, made)
-            if old and before is not None:
-                old.config = {key: value for key, value in before.items() if key != "lock"}
-                state.guests[old.vmid] = old
-            if isinstance(error, Interrupted):
-                raise
-            raise Died(f"unable to restore CT {call.vmid} - {error}") from error
+        with _told_as(f"unable to restore CT {call.vmid}"):
+            saved = _saved_config(call, options)
+            wanted = {k: _sized(storage, str(v)) for k, v in mounts.items()} or _same_disks(call, saved, storage)
+            old = state.guests.get(call.vmid)
+            old_disks = [volume for _, volume in disks.volumes_of(state, old)] if old else []
+            guest, made = _blank(call, old), list[Volume]()
+            with _undone(state, guest, made):
+                places = _disks(call, task, guest, wanted, made)
+                for volume in old_disks:
+                    state.remove(volume)
+                task.log(f"restoring '{volid}' now..", f"extracting archive '{_path(call, volid)}'")
+                yield
+                task.log("Total bytes read: 2170880 (2.1MiB, 119MiB/s)", "merging backed-up and given configuration..")
+                guest.config = _merged(call, guest, saved, options) | places
+                guest.snapshots, guest.pending, guest.deletes = {}, {}, set()
+                _finish(call, guest, task)
 
     return work
 
 
-def _same_disks(saved: Config, storage: str) -> Config:
+def _path(call: Call, volid: str) -> str:
+    volume = call.state.volume(call.node, volid)
+    assert volume is not None
+    return disks.path_of(call.state, volume)
+
+
+def _saved_config(call: Call, options: Config) -> Config:
+    """The configuration in the backup, if the caller may bring it back."""
+    volid = call.params["ostemplate"]
+    backup = call.state.volume(call.node, volid)
+    if backup is None:
+        raise Died(f"volume '{volid}' does not exist")
+    if backup.archive is None or backup.archive.kind != "lxc":
+        raise Died("no container configuration found in archive")
+    saved = copy.deepcopy(backup.archive.config)
+    for key in [key for key in saved if re.fullmatch(r"net\d+", key) and key not in options]:
+        lxc_config.check_bridge(call.permissions, str(saved[key]))
+    if not options.get("unprivileged", saved.get("unprivileged", 0)):
+        call.need("/", "Sys.Modify")
+    return saved
+
+
+def _same_disks(call: Call, saved: Config, storage: str) -> Config:
     """The disks of the backup, with their sizes, on the storage of the restore; bind mounts stay."""
     found = {}
     for key, value in saved.items():
         if re.fullmatch(r"rootfs|mp\d+", key):
             values = lxc_config.values_of(key, str(value))
-            if not values["volume"].startswith("/"):
+            bind = values["volume"].startswith("/")
+            if bind and not call.caller.is_root:
+                raise Died(f"restoring '{key}' to bind mount is only possible for root")
+            if not bind:
                 size = disks.read_size(values.get("size", "4G"))[1] / disks.GIB
                 value = guests.rewrite("lxc", key, {"volume": f"{storage}:{size:g}", "size": None}, str(value))
             found[key] = value
@@ -268,6 +298,8 @@ def clone(call: Call) -> str:
     for _, volume in disks.volumes_of(call.state, source, unused=False):
         disks.check_content(call.state, call.node, storage or volume.storage, "rootdir")
         disks.need_space(call, storage or volume.storage)
+    for key in [key for key in config if re.fullmatch(r"net\d+", key)]:
+        lxc_config.check_bridge(call.permissions, str(config[key]))
 
     def work(task: Task) -> Steps:
         guests.enter(task.log, source)
@@ -277,11 +309,9 @@ def clone(call: Call) -> str:
         source.config["lock"] = "disk"
         volumes: list[Volume] = []
         try:
-            places = _copy_disks(call, task, source, made, storage, full, volumes)
-            yield
-        except Refusal:
-            _undo(call.state, made, volumes)
-            raise
+            with _undone(call.state, made, volumes):
+                places = _copy_disks(call, task, source, made, storage, full, volumes)
+                yield
         finally:
             source.config.pop("lock", None)
         made.config = _cloned(call, config) | places

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
-from . import disks, guests
+from . import disks, guests, lxc_config
 from .call import Call, serves
 from .errors import BadParameter, Died
 from .propertystring import parse, render
@@ -35,6 +35,7 @@ PRIVILEGES = {
                         r"|arch|ivshmem|keyboard|tablet",
     "VM.Config.Cloudinit": r"ci\w+|ipconfig\d+|nameserver|searchdomain|sshkeys",
 }
+CLOUDINIT = ("cicustom", "cipassword", "citype", "ciuser", "nameserver", "searchdomain", "sshkeys")
 # What only root@pam may set, unless the value is of the harmless kind.
 ROOT_ONLY = (
     (r"args|lock", r"(?!)", "only root can set '{key}' config"),
@@ -67,8 +68,8 @@ def pending(call: Call) -> list[dict[str, Any]]:
 @serves("GET", ONE + "/cloudinit")
 def cloudinit(call: Call) -> list[dict[str, Any]]:
     guest = guests.of(call, "qemu")
-    keys = [key for key in guest.config if re.fullmatch(PRIVILEGES["VM.Config.Cloudinit"] + "|name", key)]
-    return [{"key": key, "value": guests.HIDDEN.get(key, guest.config[key])} for key in keys if key != "ciupgrade"]
+    config = guests.shown(guest, guest.config)
+    return [{"key": key, "value": config[key]} for key in CLOUDINIT if key in config]
 
 
 @serves("PUT", CONFIG)
@@ -128,6 +129,13 @@ def check_rights(call: Call, vmid: int, sets: Config, deletes: list[str]) -> Non
         call.need(f"/vms/{vmid}", privilege)
         if key in sets and DISK.fullmatch(key):
             _check_source(call, key, str(sets[key]))
+        if key in sets and re.fullmatch(r"net\d+", key):
+            lxc_config.check_bridge(call.permissions, _bridge_and_tag(key, str(sets[key])))
+
+
+def _bridge_and_tag(key: str, value: str) -> str:
+    values = values_of(key, value)
+    return ",".join(f"{name}={values[name]}" for name in ("bridge", "tag") if name in values)
 
 
 def _check_source(call: Call, key: str, value: str) -> None:

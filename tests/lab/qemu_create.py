@@ -76,9 +76,17 @@ def _fill(call: Call, guest: Guest, options: Config) -> None:
     for key in [*first, *(["boot"] if "boot" in options else [])]:
         qemu_config.put(state, guest, key, qemu_config.normalise(state, guest, key, options[key], lambda *_: None))
     if "boot" not in guest.config:
-        devices = [key for key in sorted(guest.config) if re.fullmatch(r"(ide|sata|scsi|virtio|net)\d+", key)]
-        guest.config["boot"] = f"order={';'.join(devices)}" if devices else " "
+        guest.config["boot"] = default_boot(guest.config)
     guest.config.pop("lock", None)
+
+
+def default_boot(config: Config) -> str:
+    """The first disk, the first CD drive, the first network card."""
+    disk = [key for key in sorted(config) if re.fullmatch(r"(ide|sata|scsi|virtio)\d+", key)]
+    drives = [key for key in disk if "media=cdrom" in str(config[key])]
+    nets = [key for key in sorted(config) if re.fullmatch(r"net\d+", key)]
+    first = [kind[0] for kind in ([key for key in disk if key not in drives], drives, nets) if kind]
+    return f"order={';'.join(first)}" if first else " "
 
 
 def _finish(call: Call, guest: Guest) -> None:
@@ -206,11 +214,18 @@ def _copy(call: Call, task: Task, made: Guest, key: str, volume: Volume, value: 
     else:
         base, name = volume.name, copied.name.rpartition("/")[2]
         task.log(f"clone {base}: images, {name}, {made.vmid} to {name} (base=../{base})")
-        qemu_config.log_disk(task.log, state, copied)
         state.remove(copied)
+        log_overlay(task, state, copied, base)
         copied.parent, copied.volid = volume.volid, f"{volume.volid}/{copied.name}"
         state.add(copied)
     return qemu_config.render_disk(key, qemu_config.values_of(key, value) | {"file": copied.volid})
+
+
+def log_overlay(task: Task, state: State, copied: Volume, base: str) -> None:
+    if disks.backend(state, copied.storage).files:
+        task.log(f"Formatting '{disks.path_of(state, copied)}', fmt=qcow2 cluster_size=131072 extended_l2=on "
+                 f"preallocation=metadata compression_type=zlib size={copied.size} backing_file=../{base} "
+                 "backing_fmt=qcow2 lazy_refcounts=off refcount_bits=16")
 
 
 def log_copy(task: Task, state: State, copied: Volume) -> None:

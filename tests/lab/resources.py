@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from . import lxc, nodes, qemu, storage
 from .call import Call
-from .state import Guest
+from .state import Guest, State
 
 Entry = dict[str, Any]
 FIGURES = {"lxc": lxc.figures, "qemu": qemu.figures}
@@ -23,7 +24,9 @@ def guest(call: Call, found: Guest) -> Entry:
     base: Entry = {"id": f"{found.kind}/{found.vmid}", "type": found.kind, "vmid": found.vmid, "node": found.node}
     if found.node not in call.state.nodes:  # a node that never reported
         return base | {"status": "unknown"} | ({"tags": found.config["tags"]} if "tags" in found.config else {})
-    own = FIGURES[found.kind](call.state, found)
+    own = _statistics(call.state).get(found.vmid)
+    if own is None:
+        return base | {"status": "unknown"}
     entry = base | {key: own[key] for key in KEPT if key in own}
     entry |= {"maxcpu": own["cpus"], "template": int(found.template), "memhost": 0}
     entry |= {"diskread": 0, "diskwrite": 0}
@@ -31,11 +34,22 @@ def guest(call: Call, found: Guest) -> Entry:
     return entry | ({"pool": pool} if pool else {})
 
 
+def _statistics(state: State) -> dict[int, Entry]:
+    """What the nodes last reported; without `statistics_seconds` that is always now."""
+    if time.time() - state.statistics_time >= state.statistics_seconds:
+        state.statistics_time = time.time()
+        state.statistics = {
+            one.vmid: FIGURES[one.kind](state, one) for one in state.guests.values() if one.node in state.nodes
+        }
+    return state.statistics
+
+
 def pool_of(call: Call, vmid: int) -> str | None:
     return next((name for name, pool in call.state.pools.items() if vmid in pool.get("vms", [])), None)
 
 
 def visible_guests(call: Call) -> Iterator[Guest]:
+    _statistics(call.state)  # the nodes report also when there is no guest
     for found in call.state.guests.values():
         if call.may(f"/vms/{found.vmid}", "VM.Audit"):
             yield found

@@ -116,6 +116,10 @@ class State:
         self.replication: dict[str, dict[str, Any]] = {}
         self.volumes: dict[tuple[str | None, str], Volume] = {}
         self.guests: dict[int, Guest] = {}
+        # How old /cluster/resources may be: PVE's statistics daemon reports every ten seconds.
+        self.statistics_seconds = float(data.get("statistics_seconds", 0))
+        self.statistics: dict[int, dict[str, Any]] = {}
+        self.statistics_time = 0.0
         self.commands: list[dict[str, Any]] = []  # what `pct exec` was asked to run
         self._random = random.Random(20261120)
         self._seed_volumes(data.get("volumes", {}))

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._errors import BadInput
+from .._errors import BadInput, Refused
 from .._names import STORAGE, VOLID
+from .._privileges import Need, held
 from .._storage import require_storage
 from .._world import World
 
@@ -26,13 +27,40 @@ def backups(world: World, node: str, storage: str, vmid: int | None = None) -> l
     return sorted(rows, key=lambda row: (row.get("ctime") is None, row.get("ctime") or 0))
 
 
+def sees_backups(world: World, storage: str, vmid: int | None) -> bool:
+    """May the credential see every backup on the storage (of one guest)? Unknown counts as yes: the read would tell.
+
+    The server leaves out what the credential may not use (pve-storage: check_volume_access).
+    """
+    if world.is_root:
+        return True
+    permissions, space = world.permissions(), f"/storage/{storage}"
+    if held(permissions, Need(space, ("Datastore.Allocate",))):
+        return True
+    own = (Need(space, ("Datastore.AllocateSpace",)), Need(_guests(vmid), ("VM.Backup",)))
+    return all(held(permissions, need) is not False for need in own)
+
+
+def require_sight(world: World, storage: str, vmid: int | None) -> None:
+    """Raise Refused where a list without backups is unknown, not empty."""
+    if not sees_backups(world, storage, vmid):
+        raise Refused(
+            f"Whether storage '{storage}' has such a backup is unknown: {world.identity} may not see them",
+            f"Grant VM.Backup on {_guests(vmid)} and Datastore.AllocateSpace on /storage/{storage}",
+        )
+
+
+def _guests(vmid: int | None) -> str:
+    return f"/vms/{vmid}" if vmid else "/vms"
+
+
 def backup_name(row: Mapping[str, Any]) -> str:
     """The name that a backup was given: the first line of its notes."""
     return str(row.get("notes") or "").partition("\n")[0]
 
 
 def choose(world: World, node: str, selector: Mapping[str, Any]) -> dict[str, Any]:
-    """The backup that `source.archive` means, with the `storage` that holds it. Raises BadInput saying what is there."""
+    """The backup that `source.archive` means, with the `storage` that holds it, or BadInput saying what is there."""
     volid, storage = selector.get("volid"), selector.get("storage")
     if volid:
         VOLID.check("source.archive.volid", volid)
@@ -47,6 +75,7 @@ def choose(world: World, node: str, selector: Mapping[str, Any]) -> dict[str, An
     if selector.get("name"):
         rows = [row for row in rows if backup_name(row) == selector["name"]]
     if not rows:
+        require_sight(world, storage, selector.get("guest"))
         wanted = {key: value for key, value in selector.items() if value is not None and key != "newest"}
         raise BadInput(
             f"No backup on storage '{storage}' of node {node} matches {wanted}",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._plan import Effect
-from .lookup import RESOURCES, guest_path
+from .lookup import NAME_KEYS, RESOURCES, guest_path
 
 _LIST = f"{RESOURCES}?type=vm"
 
@@ -52,7 +52,7 @@ def gone(kind: str, node: str, vmid: int) -> list[Effect]:
 def configured(kind: str, node: str, vmid: int, changes: Mapping[str, Any]) -> list[Effect]:
     """Keys of the configuration changed; None removes one."""
     effects = [Effect(f"{guest_path(kind, node, vmid)}/config", "merge", dict(changes))]
-    name = changes.get("hostname" if kind == "lxc" else "name")
+    name = changes.get(NAME_KEYS[kind])
     if name:
         row = {"id": f"{kind}/{vmid}", "type": kind, "vmid": vmid, "node": node, "name": name, "status": "stopped"}
         effects += [Effect(_LIST, "drop", row["id"], by="id"), Effect(_LIST, "add", row)]

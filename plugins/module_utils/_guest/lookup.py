@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._errors import BadInput, NotFound, Refused
+from .._errors import ApiError, BadInput, NotFound, Refused
 from .._names import HOSTNAME, NODE, check_vmid
 from .._privileges import Need, held
 from .._world import World
 
 RESOURCES = "/cluster/resources"
-KINDS = ("lxc", "qemu")
+#: types of guests, and the key of their configuration that holds the name
+NAME_KEYS = {"lxc": "hostname", "qemu": "name"}
+KINDS = tuple(NAME_KEYS)
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Guest:
 
     @property
     def name(self) -> str:
-        return str((self.config or {}).get("hostname" if self.kind == "lxc" else "name") or "")
+        return str((self.config or {}).get(NAME_KEYS[self.kind]) or "")
 
 
 def guest_path(kind: str, node: str, vmid: int | str) -> str:
@@ -78,7 +80,7 @@ def find(world: World, kind: str, vmid: int | None, name: str | None, node: str 
     else:
         raise BadInput("Neither vmid nor name is given", "Give one of them")
     if node:
-        config = world.find(f"{guest_path(kind, node, vmid)}/config")
+        config = _config_on(world, kind, vmid, node)
         if config is not None:
             return Guest(kind, vmid, node, config)
     return _anywhere(world, kind, vmid, node)
@@ -100,6 +102,16 @@ def require(world: World, kind: str | None, vmid: int | None, name: str | None, 
             f"No guest {vmid if vmid is not None else repr(name)} exists" + (f" on node {node}" if node else "")
         )
     return guest
+
+
+def _config_on(world: World, kind: str, vmid: int, node: str) -> Mapping[str, Any] | None:
+    try:
+        return world.find(f"{guest_path(kind, node, vmid)}/config")
+    except ApiError as error:
+        if "hostname lookup" in error.message:  # how the server says that it does not know the node
+            known = ", ".join(sorted(row["node"] for row in world.get("/nodes"))) or "none visible"
+            raise BadInput(f"node: '{node}' is not a node of this cluster; it has: {known}") from None
+        raise
 
 
 def _anywhere(world: World, kind: str, vmid: int, node: str | None) -> Guest | None:

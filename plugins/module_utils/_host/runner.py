@@ -24,7 +24,7 @@ class Host:
         self._pct = check_program("pct", options["pct"])
         self._timeout: int | None = options.get("timeout")
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, /, **params: Any) -> Any:
         """The answer of a read of the table. Raises NotFound where the object does not exist."""
         operation = find(path, writes=False)
         if operation.program == "sudo":

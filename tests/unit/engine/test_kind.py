@@ -124,7 +124,7 @@ def test_a_later_task_of_a_check_run_finds_it_done(state: str) -> None:
 
 
 def test_a_name_that_cannot_be_is_refused() -> None:
-    with pytest.raises(BadInput, match="name: .* has control characters"):
+    with pytest.raises(BadInput, match=r"name: .* has control characters"):
         planned(SHELF, {"name": "a\x00", "size": 1})
 
 
@@ -180,5 +180,5 @@ def test_an_alias_is_removed_with_its_guard() -> None:
 
 @pytest.mark.parametrize("name", ["1web", "w", "a b", "a" * 65, "../x"])
 def test_an_alias_has_a_name_that_the_firewall_takes(name: str) -> None:
-    with pytest.raises(BadInput, match="name: .* is not valid"):
+    with pytest.raises(BadInput, match=r"name: .* is not valid"):
         planned(ALIAS, {"name": name, "cidr": "192.0.2.7"})

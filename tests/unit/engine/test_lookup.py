@@ -123,7 +123,7 @@ def test_contradictions_are_named(asked: dict[str, Any], text: str) -> None:
 
 def test_two_of_one_name_are_named() -> None:
     twin = {**WEB, "vmid": 101, "node": "pve2"}
-    with pytest.raises(BadInput, match="2 lxc guests are called 'web': lxc/100 on pve1, lxc/101 on pve2.*Give vmid"):
+    with pytest.raises(BadInput, match=r"2 lxc guests are called 'web': lxc/100 on pve1, lxc/101 on pve2.*Give vmid"):
         looked_for(cluster(WEB, twin), name="web")
 
 

@@ -92,10 +92,10 @@ def test_the_server_would_keep_the_same(lab: Lab, seed: int) -> None:
     times = _some_times(chance)
     keep = {rule: chance.randint(1, 5) for rule in chance.choice(TOGETHER) if chance.random() < 0.6} or {"last": 2}
     lab.reset()
-    lab.state.volumes = {}
+    lab.state.volumes.clear()
     for number, moment in enumerate(times):
         volid = f"local:backup/vzdump-lxc-100-{number}.tar.zst"
-        lab.state.volumes[volid] = Volume(volid, "pve1", "backup", "tar.zst", 1, moment, vmid=100)
+        lab.state.add(Volume(volid, "pve1", "backup", "tar.zst", 1, moment, vmid=100))
     options = {"api_host": [lab.host], "api_port": lab.port, "ca_path": lab.ca_path, **lab.credentials["admin"]}
     rules = ",".join(f"keep-{rule}={count}" for rule, count in keep.items())
     rows = Session(resolve(options)).get("/nodes/pve1/storage/local/prunebackups", **{"prune-backups": rules})
@@ -128,5 +128,5 @@ def test_parse_age(text: str, age: timedelta) -> None:
 
 @pytest.mark.parametrize("text", ["", "7", "d", "-1d", "1.5d", "1y", "7 days"])
 def test_what_is_not_an_age(text: str) -> None:
-    with pytest.raises(BadInput, match="max_age: .* is not an age; write a number with s, m, h, d or w"):
+    with pytest.raises(BadInput, match=r"max_age: .* is not an age; write a number with s, m, h, d or w"):
         parse_age("max_age", text)

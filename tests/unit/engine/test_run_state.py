@@ -92,6 +92,25 @@ say(codes=set(codes) == {0}, plans=len(plans), seen=len(seen), ordered=ordered)
     assert run(code, tmp_path) == {"codes": True, "plans": 800, "seen": 800, "ordered": True}
 
 
+def test_a_fork_waits_for_a_lock_although_it_inherited_its_descriptor(tmp_path: Path) -> None:
+    code = """
+import fcntl, time
+run_state.add_plan({})
+stream = open(directory / "plans")
+fcntl.flock(stream, fcntl.LOCK_EX)
+pid = os.fork()
+if not pid:
+    run_state.add_plan({})
+    os._exit(0)
+time.sleep(0.3)
+waits = os.waitpid(pid, os.WNOHANG) == (0, 0)
+fcntl.flock(stream, fcntl.LOCK_UN)
+code = os.waitpid(pid, 0)[1] if waits else None
+say(waits=waits, code=code, plans=len(run_state.plans()))
+"""
+    assert run(code, tmp_path) == {"waits": True, "code": 0, "plans": 2}
+
+
 def test_a_fork_that_ends_leaves_it_and_the_parent_removes_it(tmp_path: Path) -> None:
     code = """
 run_state.add_plan({})

@@ -88,7 +88,7 @@ def test_a_token_reads_and_writes_without_logging_in(lab: Lab) -> None:
 
 def test_a_token_named_in_api_user(lab: Lab) -> None:
     secret = lab.credentials["admin"]["api_token_secret"]
-    given = {"api_user": "automation@pve!ansible", "api_token_id": None, "api_token_secret": secret}
+    given: dict[str, Any] = {"api_user": "automation@pve!ansible", "api_token_id": None, "api_token_secret": secret}
     assert session(lab, **given).get(f"{GUEST}/config")["hostname"] == "web"
 
 
@@ -116,7 +116,7 @@ def test_a_wrong_password_is_named_and_not_shown(lab: Lab) -> None:
 
 
 def test_refusals_are_translated_with_the_identity_of_the_session(lab: Lab) -> None:
-    with pytest.raises(PermissionDenied, match="nobody@pve!nothing needs VM.Audit on /vms/100: pveum role add"):
+    with pytest.raises(PermissionDenied, match=r"nobody@pve!nothing needs VM.Audit on /vms/100: pveum role add"):
         session(lab, "nothing").get(f"{GUEST}/config")
     with pytest.raises(NotFound, match=r"GET /nodes/pve1/lxc/999/config was refused with 500: .*does not exist"):
         session(lab).get("/nodes/pve1/lxc/999/config")
@@ -180,7 +180,7 @@ def test_a_bundle_or_proxy_of_the_environment_does_not_decide(
 
 def test_a_ca_path_that_does_not_exist_is_named() -> None:
     options = {"api_host": ["pve1"], "api_user": "a@pve", "api_password": "x", "ca_path": "/nonexistent/ca.pem"}
-    with pytest.raises(BadInput, match="ca_path '/nonexistent/ca.pem' does not exist"):
+    with pytest.raises(BadInput, match=r"ca_path '/nonexistent/ca.pem' does not exist"):
         Session(resolve(options))
 
 

@@ -170,7 +170,7 @@ def test_a_task_that_ends_while_the_time_is_up_is_not_a_timeout() -> None:
     "text", ["CT is locked (backup)", "can't lock file '/run/lock/lxc/pve-config-100.lock' - got timeout"]
 )
 def test_a_lock_that_only_the_task_finds_is_locked(text: str) -> None:
-    with pytest.raises(Locked, match="CT is locked|got timeout") as caught:
+    with pytest.raises(Locked, match=r"CT is locked|got timeout") as caught:
         ended(Tasks(text))
     assert caught.value.facts["upid"] == UPID
 

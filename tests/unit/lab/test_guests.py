@@ -92,14 +92,18 @@ def test_a_restore_over_a_guest(lab: Lab, root: Client) -> None:
         str(config(root, 100)["rootfs"]).split(",")[0]]
 
 
-def test_a_failed_restore_over_a_guest_leaves_the_old_one(lab: Lab, root: Client) -> None:
+def test_a_restore_that_fails_while_unpacking_has_lost_the_old_guest(lab: Lab, root: Client) -> None:
     root.create(100, hostname="golden")
     root.data("POST", "/nodes/pve1/vzdump", vmid=100, storage="local")
     before = config(root, 100)
-    lab.fault(path=r"/lxc$", task_exit="unpacking failed")
-    restore = {"vmid": 100, "ostemplate": archive(lab), "restore": 1, "storage": "local-zfs", "force": 1}
-    assert root.task("POST", "/nodes/pve1/lxc", **restore) == "unpacking failed"
+    restore = {"vmid": 100, "restore": 1, "storage": "local-zfs", "force": 1}
+    missing = "local:backup/vzdump-lxc-100-2020_01_01-00_00_00.tar.zst"
+    assert "does not exist" in root.task("POST", "/nodes/pve1/lxc", ostemplate=missing, **restore)
     assert config(root, 100) == before
+    lab.fault(path=r"/lxc$", task_exit="unpacking failed")
+    assert root.task("POST", "/nodes/pve1/lxc", ostemplate=archive(lab), **restore) == "unpacking failed"
+    assert root.call("GET", "/nodes/pve1/lxc/100/config").status_code == 500
+    assert not [volume for volume in lab.state.volumes.values() if volume.vmid == 100 and volume.content == "rootdir"]
 
 
 def test_changes_of_a_running_container(root: Client) -> None:

@@ -108,6 +108,20 @@ def test_a_seed_is_laid_over() -> None:
     assert base == {"a": {"x": 1, "y": 2}, "b": [1]}
 
 
+def test_resources_can_be_old() -> None:
+    with Lab({"statistics_seconds": 0.3}) as lab:
+        client = Client(lab)
+        client.data("GET", "/cluster/resources")
+        client.create(100)
+        entry = {"id": "lxc/100", "type": "lxc", "vmid": 100, "node": "pve1", "status": "unknown"}
+        assert client.data("GET", "/cluster/resources", type="vm") == [entry]
+        time.sleep(0.35)
+        assert client.data("GET", "/cluster/resources", type="vm")[0]["status"] == "stopped"
+        client.data("POST", "/nodes/pve1/lxc/100/status/start")
+        assert client.data("GET", "/cluster/resources", type="vm")[0]["status"] == "stopped"
+        assert client.data("GET", "/nodes/pve1/lxc/100/status/current")["status"] == "running"
+
+
 def test_a_seeded_guest(tmp_path: Path) -> None:
     guest = {"node": "pve2", "running": True, "config": {"hostname": "web", "memory": 512, "cores": 1,
                                                          "rootfs": "local-zfs:subvol-105-disk-0,size=8G"},

@@ -190,6 +190,31 @@ def test_a_restore_keeps_keyctl_for_everybody(lab: Lab) -> None:
         assert root.data("GET", f"/nodes/pve1/lxc/{vmid}/config")["features"] == "keyctl=1,nesting=1"
 
 
+def test_a_restore_of_what_only_root_may_configure(lab: Lab) -> None:
+    root = Client(lab)
+    root.create(101, unprivileged=0)
+    root.create(102)
+    root.data("PUT", "/nodes/pve1/lxc/102/config", mp0="/srv,mp=/srv")
+    root.data("POST", "/nodes/pve1/vzdump", vmid="101,102", storage="local")
+    archives = {volume.vmid: volume.volid for volume in lab.state.volumes.values() if volume.content == "backup"}
+    admin = Client(lab, "admin")
+    for vmid, why in ((101, "Permission check failed (/, Sys.Modify)"),
+                      (102, "restoring 'mp0' to bind mount is only possible for root")):
+        assert admin.task("POST", "/nodes/pve1/lxc", vmid=200, ostemplate=archives[vmid], restore=1) == (
+            f"unable to restore CT 200 - {why}")
+
+
+def test_a_bridge_needs_its_own_right(lab: Lab) -> None:
+    root, weak = Client(lab), Client(lab, "vmadmin")
+    root.create(100)
+    path, net = "/nodes/pve1/lxc/100/config", "name=eth0,bridge=vmbr0"
+    assert weak.call("PUT", path, net0=net).reason == "Permission check failed (/sdn/zones/localnetwork/vmbr0, SDN.Use)"
+    assert weak.call("PUT", path, net0=net + ",tag=5").reason == (
+        "Permission check failed (/sdn/zones/localnetwork/vmbr0/5, SDN.Use)")
+    root.data("PUT", "/access/acl", path="/sdn/zones/localnetwork/vmbr0", roles="PVESDNUser", users="operator@pve")
+    weak.data("PUT", path, net0=net)
+
+
 def test_logins(lab: Lab) -> None:
     client = Client(lab)
     wrong = client.call("POST", "/access/ticket", username="root@pam", password="wrong")
