@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 
 class Refusal(Exception):
     """An answer that is not 200. The reason line is the message's first line."""
@@ -71,3 +74,14 @@ class NotServed(Refusal):
 
     def __init__(self, message: str) -> None:
         super().__init__(501, message)
+
+
+@contextlib.contextmanager
+def told_as(what: str) -> Iterator[None]:
+    """Says what could not be done before why; who ends the task from outside is not corrected."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except Refusal as error:
+        raise Died(f"{what} - {error}") from error

@@ -6,18 +6,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from . import disks
 from .call import Call
-from .errors import BadParameter, Died
+from .errors import BadParameter, Died, Refusal
 from .formats import split_list
 from .propertystring import parse, render
 from .schema import Properties, lookup, properties_of, typed
-from .state import Config, Guest, State, digest
+from .state import Config, Guest, State, Volume, digest
 
 NOUN = {"lxc": "CT", "qemu": "VM"}
 CONFIG_PATH = {kind: f"/nodes/{{node}}/{kind}/{{vmid}}/config" for kind in NOUN}
@@ -254,6 +256,18 @@ def roll_back(guest: Guest, name: str) -> None:
 
 
 # removal
+
+
+@contextlib.contextmanager
+def undone(state: State, guest: Guest, made: list[Volume]) -> Iterator[None]:
+    """Whatever goes wrong while a guest is made, nothing stays of it."""
+    try:
+        yield
+    except Refusal:
+        for volume in made:
+            state.remove(volume)
+        state.guests.pop(guest.vmid, None)
+        raise
 
 
 def destroy(state: State, guest: Guest, *, purge: bool) -> None:

@@ -6,15 +6,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from . import disks, guests, lxc, lxc_config
 from .call import Call, serves
-from .errors import Died, Forbidden, Interrupted, Refusal
+from .errors import Died, Forbidden, told_as
 from .schema import lookup
 from .state import Config, Guest, State, Volume
 from .tasks import Steps, Task
@@ -147,17 +145,6 @@ def _finish(call: Call, guest: Guest, task: Task) -> None:
         lxc.power_on(call.state, guest, task)
 
 
-@contextlib.contextmanager
-def _told_as(what: str) -> Iterator[None]:
-    """Says what could not be done before why; who ends the task from outside is not corrected."""
-    try:
-        yield
-    except Interrupted:
-        raise
-    except Refusal as error:
-        raise Died(f"{what} - {error}") from error
-
-
 def _creator(call: Call, options: Config, mounts: Config, storage: str) -> Any:
     state, template = call.state, call.params["ostemplate"]
     mounts = {key: _sized(storage, str(value)) for key, value in (mounts or {"rootfs": f"{storage}:4"}).items()}
@@ -165,7 +152,7 @@ def _creator(call: Call, options: Config, mounts: Config, storage: str) -> Any:
     def work(task: Task) -> Steps:
         guests.check_unused(state, call.vmid)
         guest, made = _blank(call, None), list[Volume]()
-        with _told_as(f"unable to create CT {call.vmid}"), _undone(state, guest, made):
+        with told_as(f"unable to create CT {call.vmid}"), guests.undone(state, guest, made):
             places = _disks(call, task, guest, mounts, made)
             source = state.volume(call.node, template)
             if source is None:
@@ -183,18 +170,6 @@ def _creator(call: Call, options: Config, mounts: Config, storage: str) -> Any:
     return work
 
 
-@contextlib.contextmanager
-def _undone(state: State, guest: Guest, made: list[Volume]) -> Iterator[None]:
-    """Whatever goes wrong, nothing stays of the guest."""
-    try:
-        yield
-    except Refusal:
-        for volume in made:
-            state.remove(volume)
-        state.guests.pop(guest.vmid, None)
-        raise
-
-
 def ostype(template: str) -> str:
     known = (lookup(guests.config_schema("lxc"), "ostype") or {})["enum"]
     return next((name for name in known if name in template), "unmanaged")
@@ -206,13 +181,13 @@ def _restorer(call: Call, options: Config, mounts: Config, storage: str) -> Any:
     def work(task: Task) -> Steps:
         """As the real one: once the new disks are made, the old container is gone, whatever happens then."""
         task.log(f"recovering backed-up configuration from '{volid}'")
-        with _told_as(f"unable to restore CT {call.vmid}"):
+        with told_as(f"unable to restore CT {call.vmid}"):
             saved = _saved_config(call, options)
             wanted = {k: _sized(storage, str(v)) for k, v in mounts.items()} or _same_disks(call, saved, storage)
             old = state.guests.get(call.vmid)
             old_disks = [volume for _, volume in disks.volumes_of(state, old)] if old else []
             guest, made = _blank(call, old), list[Volume]()
-            with _undone(state, guest, made):
+            with guests.undone(state, guest, made):
                 places = _disks(call, task, guest, wanted, made)
                 for volume in old_disks:
                     state.remove(volume)
@@ -309,7 +284,7 @@ def clone(call: Call) -> str:
         source.config["lock"] = "disk"
         volumes: list[Volume] = []
         try:
-            with _undone(call.state, made, volumes):
+            with guests.undone(call.state, made, volumes):
                 places = _copy_disks(call, task, source, made, storage, full, volumes)
                 yield
         finally:

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import disks, guests, qemu_config
 from .call import Call, serves
-from .errors import Died, Forbidden, Interrupted, Refusal
+from .errors import Died, Forbidden, told_as
 from .state import Config, Guest, State, Volume
 from .tasks import Steps, Task
 
@@ -49,18 +49,16 @@ def create(call: Call) -> str:
     def work(task: Task) -> Steps:
         guest = Guest(vmid, "qemu", call.node, {"lock": "create"})
         call.state.guests[vmid] = guest
-        try:
-            places = {key: qemu_config.normalise(call.state, guest, key, value, task.log)
-                      for key, value in options.items() if qemu_config.DISK.fullmatch(key)}
+        made: list[Volume] = []
+        with told_as(f"unable to create VM {vmid}"), guests.undone(call.state, guest, made):
+            places = {}
+            for key in [key for key in options if qemu_config.DISK.fullmatch(key)]:
+                places[key] = qemu_config.normalise(call.state, guest, key, options[key], task.log)
+                made[:] = [v for v in call.state.volumes.values() if v.vmid == vmid and v.content == "images"]
             yield
             guest.config = {"lock": "create", **places}
             _fill(call, guest, {key: value for key, value in options.items() if key not in places})
-        except Refusal as error:
-            _undo(call.state, guest)
-            if isinstance(error, Interrupted):
-                raise
-            raise Died(f"unable to create VM {vmid} - {error}") from error
-        _finish(call, guest)
+            _finish(call, guest)
 
     return call.task("qmcreate", vmid, work, guest=vmid)
 
@@ -95,12 +93,6 @@ def _finish(call: Call, guest: Guest) -> None:
         call.state.pools[pool].setdefault("vms", []).append(guest.vmid)
     if call.params.get("start"):
         guest.started = time.time()
-
-
-def _undo(state: State, guest: Guest) -> None:
-    for volume in [v for v in state.volumes.values() if v.vmid == guest.vmid and v.content == "images"]:
-        state.remove(volume)
-    state.guests.pop(guest.vmid, None)
 
 
 def _restore(call: Call, options: Config, archive: str, old: Guest | None) -> str:
@@ -182,13 +174,11 @@ def clone(call: Call) -> str:
         task.log(f"creating a clone of VM {source.vmid} with ID {newid}")
         made = Guest(newid, "qemu", call.node, {"lock": "clone"})
         call.state.guests[newid] = made
-        try:
-            places = {key: _copy(call, task, made, key, volume, str(config[key]), full)
+        volumes: list[Volume] = []
+        with guests.undone(call.state, made, volumes):
+            places = {key: _copy(call, task, made, key, volume, str(config[key]), full, volumes)
                       for key, volume in disks.volumes_of(call.state, source, unused=False)}
             yield
-        except Refusal:
-            _undo(call.state, made)
-            raise
         dropped = ("lock", "template", *guests.SNAPSHOT_KEYS)
         made.config = {k: v for k, v in config.items() if k not in dropped and not k.startswith("unused")} | places
         if "description" in config and snapshot is None:
@@ -204,11 +194,14 @@ def clone(call: Call) -> str:
     return call.task("qmclone", source.vmid, work, guest=source.vmid)
 
 
-def _copy(call: Call, task: Task, made: Guest, key: str, volume: Volume, value: str, full: bool) -> str:
+def _copy(
+    call: Call, task: Task, made: Guest, key: str, volume: Volume, value: str, full: bool, volumes: list[Volume]
+) -> str:
     state, storage = call.state, call.params.get("storage") or volume.storage
     task.log(f"create {'full' if full else 'linked'} clone of drive {key} ({volume.volid})")
     copied = disks.allocate(state, made.node, storage, "qemu", made.vmid, volume.size,
                             call.params.get("format") or volume.format)
+    volumes.append(copied)
     if full:
         log_copy(task, state, copied)
     else:

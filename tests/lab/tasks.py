@@ -94,6 +94,7 @@ class Tasks:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.all: dict[str, Task] = {}
+        self._unfinished: dict[str, Task] = {}
         self._pids = itertools.count(1001)
 
     def start(
@@ -104,7 +105,7 @@ class Tasks:
         upid = f"UPID:{node}:{pid:08X}:{pstart:08X}:{int(now):08X}:{kind}:{id}:{user}:"
         seconds = self.seconds if outcome.seconds is None else outcome.seconds
         task = Task(upid, node, kind, id, user, pid, pstart, now, worker, guest, seconds, outcome)
-        self.all[upid] = task
+        self.all[upid] = self._unfinished[upid] = task
         self.advance()
         return task
 
@@ -115,7 +116,7 @@ class Tasks:
             moved = any([self._progress(task) for task in self.running()])  # noqa: C419  (every task has its turn)
 
     def running(self) -> list[Task]:
-        return [task for task in self.all.values() if task.running]
+        return list(self._unfinished.values())
 
     def busy(self, vmid: int) -> bool:
         """Whether a task works on this guest right now."""
@@ -172,6 +173,7 @@ class Tasks:
 
     def _end(self, task: Task, text: str) -> None:
         task.exit, task.ended = text, time.time()
+        del self._unfinished[task.upid]
         if text == "OK":
             task.log("TASK OK")
         elif text.startswith("WARNINGS: "):

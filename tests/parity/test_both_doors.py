@@ -4,16 +4,17 @@
 
 """Every module through both doors: planned and applied in the process of the play, and as a module on a target.
 
-All scenarios of the contract make one playbook, which runs in check mode, for real, and again, once with the local
-connection and once with one that the front door takes for remote; each on a lab of its own with the same guests.
-Nothing is left out. verify_ledger works on the controller in both ways, on the ledger of the run that it is part of;
-privileged_host runs the lab's `pct` on the controller, or as a module on the target.
+All scenarios of the contract make one playbook, which runs once with the local connection and once with one that the
+front door takes for remote, each on a lab of its own with the same guests. Nothing is left out: verify_ledger works on
+the controller in both ways, on the ledger of the run that it is part of; privileged_host runs the lab's `pct` on the
+controller, or as a module on the target.
+
+One test with subtests, so that the runs are made once, whatever the number of workers.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,143 +22,117 @@ from typing import Any
 import pytest
 
 from tests.contract.harness import MODULES, Site, without_progress
-from tests.contract.scenarios import LEDGER, NEW_PASSWORD, PASSWORD, SCENARIOS, SEED, Scenario
+from tests.contract.scenarios import LEDGER, NEW_PASSWORD, PASSWORD, SCENARIOS, SEED
 from tests.lab import Lab
-from tests.parity.stage import KEYWORDS, Stage, comparable
+from tests.parity.stage import KEYWORDS, Stage, comparable, refusals
 
-PLAYS = {"check": ("--check", "--diff"), "real": ("--diff",), "again": ("--diff",)}
-TASKS = [*map(str, [*SCENARIOS, *LEDGER]), *(str(one["name"]) for one in KEYWORDS)]
-Doors = tuple[Stage, Stage]
-
-
-def run_all(stage: Stage) -> Stage:
-    stage.prepare()
-    for name, arguments in PLAYS.items():
-        stage.play(name, *arguments)
-    return stage
+CHECK, REAL, AGAIN = "check", "real", "again"
+ARGUMENTS = {CHECK: ("--check", "--diff"), REAL: ("--diff",), AGAIN: ("--diff",)}
+ALL = [*SCENARIOS, *LEDGER]
+CHANGING = [scenario for scenario in SCENARIOS if scenario.steps]
+TASKS = [*map(str, ALL), *(str(one["name"]) for one in KEYWORDS)]
 
 
-@pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
-    """Both ways at once, each with its own lab."""
+@pytest.mark.parametrize(
+    "plays",
+    [pytest.param((CHECK,), id="previewed"), pytest.param((CHECK, REAL, AGAIN), id="done", marks=pytest.mark.slow)],
+)
+def test_both_doors(plays: tuple[str, ...], tmp_path: Path, subtests: pytest.Subtests) -> None:
     with Lab(seed=SEED) as one, Lab(seed=SEED) as other:
-        stages = [
-            Stage(Site(lab), tmp_path_factory.mktemp(connection), connection)
-            for lab, connection in ((one, "local"), (other, "lab_remote"))
-        ]
+        here = Stage(Site(one), tmp_path / "local", "local")
+        there = Stage(Site(other), tmp_path / "remote", "lab_remote")
         with ThreadPoolExecutor() as pool:
-            here, there = pool.map(run_all, stages)
-        yield here, there
+            list(pool.map(lambda stage: run(stage, plays), (here, there)))
+        for name in plays:
+            for task in TASKS:
+                with subtests.test("both return the same", play=name, task=task):
+                    assert comparable(here.result(name, task)) == comparable(there.result(name, task))
+            for task in (str(found["name"]) for found in refusals(here.site)):
+                with subtests.test("both refuse with the same words", play=name, task=task):
+                    assert here.result(name, task)["failed"]
+                    assert comparable(here.result(name, task)) == comparable(there.result(name, task))
+        for stage in (here, there):
+            for check in (every_task_ran, nothing_is_sent_in_check_mode, keywords_hold, no_secret_is_left):
+                with subtests.test(check.__name__, connection=stage.connection):
+                    check(stage)
+            if REAL in plays:
+                for check in (the_preview_is_the_change, the_second_run_changes_nothing, every_change_is_recorded):
+                    with subtests.test(check.__name__, connection=stage.connection):
+                        check(stage)
+        with subtests.test("both send the same"):
+            assert here.writes == there.writes
 
 
-pytestmark = pytest.mark.xdist_group("parity")
+def run(stage: Stage, plays: tuple[str, ...]) -> None:
+    stage.folder.mkdir()
+    stage.prepare()
+    for name in plays:
+        stage.play(name, *ARGUMENTS[name])
 
 
-@pytest.mark.parametrize("name", PLAYS)
-def test_both_doors_ran_every_task(doors: Doors, name: str) -> None:
-    for stage in doors:
-        ran = [one["task"] for one in stage.results[name]]
-        missing = set(TASKS) - set(ran)
-        assert missing <= ({"registered"} if name == "again" else set())
-        actions = {str(scenario).partition(":")[0] for scenario in [*SCENARIOS, *LEDGER]}
-        assert actions == set(MODULES)
+def every_task_ran(stage: Stage) -> None:
+    for name, results in stage.results.items():
+        missing = set(TASKS) - {one["task"] for one in results}
+        assert not missing, name
+    assert {scenario.module for scenario in ALL} == set(MODULES)
 
 
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("name", ["check", "real"])
-def test_both_doors_return_the_same(doors: Doors, name: str, task: str) -> None:
-    here, there = (comparable(stage.result(name, task)) for stage in doors)
-    assert here == there
-
-
-@pytest.mark.parametrize("scenario", [one for one in SCENARIOS if one.steps], ids=str)
-def test_the_preview_is_the_change_through_both_doors(doors: Doors, scenario: Scenario) -> None:
-    for stage in doors:
-        preview, real = (stage.result(name, str(scenario)) for name in ("check", "real"))
+def nothing_is_sent_in_check_mode(stage: Stage) -> None:
+    assert stage.writes[CHECK] == []
+    for scenario in CHANGING:
+        preview = stage.result(CHECK, str(scenario))
+        assert preview["changed"]
         assert tuple(step["op"] for step in preview["plan"]["steps"]) == scenario.steps
+        assert preview["diff"]["before"] != preview["diff"]["after"] or scenario.verb
+
+
+def the_preview_is_the_change(stage: Stage) -> None:
+    assert len(stage.writes[REAL]) > len(CHANGING)
+    for scenario in CHANGING:
+        preview, real = (stage.result(name, str(scenario)) for name in (CHECK, REAL))
         assert preview["changed"] is real["changed"] is True
-        assert preview["plan"]["digest"] == real["plan"]["digest"]
-        assert comparable(without_progress(real["plan"])) == comparable(preview["plan"])
+        assert preview["plan"]["digest"] == real["plan"]["digest"], str(scenario)
+        assert comparable(without_progress(real["plan"])) == comparable(preview["plan"]), str(scenario)
 
 
-@pytest.mark.parametrize("scenario", [*SCENARIOS, *LEDGER], ids=str)
-def test_the_second_run_changes_nothing_through_both_doors(doors: Doors, scenario: Scenario) -> None:
-    for stage in doors:
-        assert stage.result("again", str(scenario))["changed"] is scenario.verb
+def the_second_run_changes_nothing(stage: Stage) -> None:
+    changed = {str(scenario) for scenario in ALL if stage.result(AGAIN, str(scenario))["changed"]}
+    assert changed == {str(scenario) for scenario in ALL if scenario.verb}
 
 
-def test_check_mode_sends_nothing_and_both_doors_send_the_same(doors: Doors) -> None:
-    here, there = doors
-    for stage in doors:
-        assert stage.writes["check"] == []
-    assert here.writes["real"] == there.writes["real"]
-    assert len(here.writes["real"]) > len([one for one in SCENARIOS if one.steps])
+def keywords_hold(stage: Stage) -> None:
+    """What Ansible can do to a task: async, no_log, defaults of the group and of a module together."""
+    message = stage.result(CHECK, "refused: async")["msg"]
+    assert "wait: false" in message
+    assert "task_info" in message
+    assert "front_door is set by the collection itself" in stage.result(CHECK, "refused: front_door")["msg"]
+    (step,) = stage.result(CHECK, "defaults of one module")["plan"]["steps"]
+    assert (step["data"]["compress"], step["data"]["storage"]) == ("gzip", "local")
+    assert "censored" in stage.result(CHECK, "no_log")
+    shown = json.loads((stage.folder / "plans" / "check.json").read_text(encoding="utf-8"))
+    assert "lxc/602" in json.dumps(shown), "a plan that no_log hides is shown without its values"
 
 
-@pytest.mark.parametrize("task", [
-    "refused: running", "refused: unknown storage", "refused: vmid", "refused: keyctl", "refused: missing privilege",
-    "refused: sees nothing", "refused: wrong secret", "refused: wrong fingerprint", "refused: unknown option",
-    "refused: wrong choice", "refused: missing option", "refused: front_door", "refused: async",
-])  # fmt: skip
-def test_both_doors_refuse_with_the_same_words(doors: Doors, task: str) -> None:
-    here, there = (comparable(stage.result("real", task)) for stage in doors)
-    assert here["failed"]
-    for stage in doors:
-        here["msg"] = here["msg"].replace(stage.site.lab.fingerprint, "SEEN")
-        there["msg"] = there["msg"].replace(stage.site.lab.fingerprint, "SEEN")
-    assert here == there
+def no_secret_is_left(stage: Stage) -> None:
+    """In the output, the results, the ledger, the plans, the state of the run, and the log of the server."""
+    kept = {str(path): path.read_text(encoding="utf-8", errors="replace") for path in stage.files}
+    assert {Path(path).parent.name for path in kept} >= {"runs", "plans"}
+    assert any(Path(path).name == "memory" for path in kept), "the state of the run was not kept"
+    kept |= {"output": stage.output, "results": json.dumps(stage.results)}
+    kept["requests"] = json.dumps(stage.requests)
+    secrets: set[Any] = {*stage.site.secrets, PASSWORD, NEW_PASSWORD, "0bad0bad"}
+    assert [(where, secret) for where, text in kept.items() for secret in secrets if secret in text] == []
 
 
-def test_async_is_refused_with_a_hint(doors: Doors) -> None:
-    for stage in doors:
-        message = stage.result("real", "refused: async")["msg"]
-        assert "wait: false" in message
-        assert "task_info" in message
-
-
-def test_the_modules_own_option_cannot_be_set_by_a_task(doors: Doors) -> None:
-    for stage in doors:
-        assert "front_door is set by the collection itself" in stage.result("real", "refused: front_door")["msg"]
-
-
-def test_defaults_of_a_module_and_of_the_group_hold_together(doors: Doors) -> None:
-    for stage in doors:
-        (step,) = stage.result("real", "defaults of one module")["plan"]["steps"]
-        assert (step["data"]["compress"], step["data"]["storage"]) == ("gzip", "local")
-        alias = stage.result("real", "firewall_alias: removed")
-        assert alias["changed"]
-
-
-def test_a_task_with_no_log_is_hidden_and_its_plan_is_kept_without_values(doors: Doors) -> None:
-    for stage in doors:
-        for name in ("check", "real"):
-            assert "censored" in stage.result(name, "no_log")
-        plans = json.loads((stage.folder / "plans" / "check.json").read_text(encoding="utf-8"))
-        assert "lxc/602" in json.dumps(plans)
-
-
-def test_no_secret_is_left_anywhere(doors: Doors) -> None:
-    """Output, results, ledger, plans, the state of the run and the log of the server."""
-    for stage in doors:
-        kept = {str(path): path.read_text(encoding="utf-8", errors="replace") for path in stage.files}
-        assert {Path(path).parent.name for path in kept} >= {"runs", "plans"}
-        assert any("memory" in path for path in kept), "the state of the run was not kept"
-        kept |= {"output": stage.output, "results": json.dumps(stage.results)}
-        kept["requests"] = json.dumps(stage.site.lab.requests)
-        secrets: set[Any] = {*stage.site.secrets, PASSWORD, NEW_PASSWORD, "0bad0bad"}
-        assert [(where, secret) for where, text in kept.items() for secret in secrets if secret in text] == []
-
-
-def test_every_change_is_in_the_ledger(doors: Doors) -> None:
-    for stage in doors:
-        frames = [
-            json.loads(line[65:])
-            for path in (stage.folder / "ledger" / "runs").iterdir()
-            for line in path.read_text(encoding="utf-8").splitlines()
-        ]
-        intents = {frame["op_id"]: frame for frame in frames if frame["type"] == "intent"}
-        outcomes = {frame["op_id"]: frame for frame in frames if frame["type"] == "outcome"}
-        assert intents.keys() == outcomes.keys()
-        recorded = {frame["task"]["name"] for frame in intents.values()}
-        assert {str(one) for one in SCENARIOS if one.steps} <= recorded
-        assert stage.result("again", str(LEDGER[0]))["verdict"] in ("intact", "incomplete")
+def every_change_is_recorded(stage: Stage) -> None:
+    """Each with its intent and its outcome."""
+    frames = [
+        json.loads(line[65:])
+        for path in (stage.folder / "ledger" / "runs").iterdir()
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    intents = {frame["op_id"]: frame for frame in frames if frame["type"] == "intent"}
+    outcomes = {frame["op_id"]: frame for frame in frames if frame["type"] == "outcome"}
+    assert intents.keys() == outcomes.keys()
+    assert {str(scenario) for scenario in CHANGING} <= {frame["task"]["name"] for frame in intents.values()}
+    assert stage.result(REAL, str(LEDGER[0]))["verdict"] in ("intact", "incomplete")

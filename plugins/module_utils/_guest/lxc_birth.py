@@ -71,7 +71,7 @@ def give_birth(options: Mapping[str, Any], world: World, over: Guest | None) -> 
     config = planned(newborn.target, maker(newborn))
     draft, plan = newborn.draft, newborn.draft.plan
     # known after the first step; a later one may still give an interface another address
-    for index in {0, len(plan.steps) - 1}:
+    for index in sorted({0, len(plan.steps) - 1}):
         plan.steps[index] = replace(plan.steps[index], yields=learned(f"{newborn.path}/config", config))
     draft.guest = replace(draft.guest, config=config)
     born = effects.born("lxc", newborn.node, newborn.vmid, draft.guest.name or f"CT{newborn.vmid}", config)

@@ -19,7 +19,7 @@ class Cluster:
         self.answers = dict(answers)
         self.asked: list[str] = []
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, /, **params: Any) -> Any:
         name = address(path, params)
         self.asked.append(name)
         answer = self.answers.get(name, NotFound(f"{name} does not exist"))

@@ -45,7 +45,7 @@ class Server:
             raise answer
         return answer
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, /, **params: Any) -> Any:
         return [] if path.endswith("/log") else {"status": "stopped", "exitstatus": self.ends.pop(0)}
 
 

@@ -7,7 +7,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput
+from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput, Refused
 from ansible_collections.steward.proxmox.plugins.module_utils._guest.archive import (
     archived_config,
     backup_name,
@@ -38,11 +38,12 @@ STORAGES = [
 ]
 
 
-def world(*rows: dict[str, Any]) -> World:
+def world(*rows: dict[str, Any], permissions: dict[str, Any] | None = None) -> World:
     return world_of(
         {
             "/nodes/pve1/storage": STORAGES,
             "/nodes/pve1/storage/nas/content?content=backup": list(rows or (NEW, OLD, OTHER)),
+            "/access/permissions": permissions or {"/storage": {"Datastore.Allocate": 1}},
         }
     )
 
@@ -90,6 +91,26 @@ NOT_CHOSEN: list[tuple[dict[str, Any], str]] = [
 def test_what_matches_none_or_too_many(selector: dict[str, Any], text: str) -> None:
     with pytest.raises(BadInput, match=text):
         chosen(selector)
+
+
+WEAK: list[dict[str, Any]] = [
+    {"/vms": {"VM.Audit": 1}},
+    {"/storage": {"Datastore.AllocateSpace": 1}},
+    {"/storage": {"Datastore.AllocateSpace": 1}, "/vms/101": {"VM.Backup": 1}},
+    {"/storage/other": {"Datastore.Allocate": 1}, "/vms": {"VM.Backup": 1}},
+]
+
+
+@pytest.mark.parametrize("permissions", WEAK, ids=str)
+def test_what_a_weak_token_does_not_see_is_unknown(permissions: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match=r"is unknown: bob@pve!ci may not see them.*Grant VM.Backup on /vms/999"):
+        choose(world(permissions=permissions), "pve1", {"storage": "nas", "guest": 999})
+
+
+def test_a_token_that_sees_the_backups_of_the_guest_is_sure() -> None:
+    permissions = {"/storage/nas": {"Datastore.AllocateSpace": 1}, "/vms/999": {"VM.Backup": 1}}
+    with pytest.raises(BadInput, match="No backup on storage 'nas'"):
+        choose(world(permissions=permissions), "pve1", {"storage": "nas", "guest": 999})
 
 
 def test_backups_are_those_of_one_guest_the_oldest_first() -> None:

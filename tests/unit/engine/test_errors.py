@@ -229,6 +229,11 @@ def test_a_500_that_wraps_a_400_shows_the_cause_of_its_later_lines() -> None:
     assert error.message == "POST /x was refused with 500: rootfs: unable to parse volume ID 'x'"
 
 
+def test_a_message_of_several_lines_is_told_whole() -> None:
+    error = translate(Answer("POST", "/x", 500, "storage is not online", "storage is not online\nmount it first\n"))
+    assert error.message == "POST /x was refused with 500: storage is not online mount it first"
+
+
 @pytest.mark.parametrize("status", [595, 596, 597, 598, 599])
 def test_a_node_that_the_proxy_cannot_reach_is_unreachable(status: int) -> None:
     error = translate(Answer("GET", "/nodes/pve2/lxc", status, "No route to host"))

@@ -160,6 +160,7 @@ def test_an_unknown_certificate_is_refused_before_anything_is_sent(lab: Lab, cre
     assert lab.requests == []
 
 
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 @pytest.mark.parametrize("credential", LOGINS)
 def test_verification_can_be_turned_off(lab: Lab, credential: str) -> None:
     assert session(lab, credential, ca_path=None, validate_certs=False).get("/version")["version"]

@@ -67,7 +67,7 @@ class Tasks:
         self.polls = 0
         self.pages: list[tuple[int, int]] = []
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, /, **params: Any) -> Any:
         if path.endswith("/log"):
             start, limit = params["start"], params["limit"]
             self.pages.append((start, limit))
@@ -131,7 +131,7 @@ def test_only_ok_is_ok(text: str) -> None:
 
 def test_a_task_that_ended_without_a_status_failed() -> None:
     class Silent(Tasks):
-        def get(self, path: str, **params: Any) -> Any:
+        def get(self, path: str, /, **params: Any) -> Any:
             return [] if path.endswith("/log") else {"status": "stopped"}
 
     with pytest.raises(TaskFailed, match="failed: unknown"):
@@ -152,7 +152,7 @@ def test_slow_answers_count_towards_the_timeout() -> None:
     clock = Clock()
 
     class Slow(Tasks):
-        def get(self, path: str, **params: Any) -> Any:
+        def get(self, path: str, /, **params: Any) -> Any:
             clock.now += 4
             return super().get(path, **params)
 
