@@ -27,9 +27,9 @@ def open_writer(planner: Planner, options: Mapping[str, Any]) -> Writer:
         from ._host.runner import Host
 
         return Host(options)
-    from ._session import Session
+    from ._session import open_session
 
-    return Session(resolve(options), planner.service, float(options.get("lock_timeout") or 0))
+    return open_session(resolve(options), planner.service, float(options.get("lock_timeout") or 0))
 
 
 class Work:

@@ -32,4 +32,6 @@ def run(planner: Planner) -> None:
         result = work.result(diff=module._diff)
     except StewardError as error:
         module.fail_json(**failure(error, work))
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
     module.exit_json(**result, front_door=memory.entries)

@@ -13,6 +13,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from ._codec import to_wire
@@ -282,6 +283,16 @@ class Session:
             f"The TLS certificate of {host} is not trusted: {cause}",
             "Set ca_path to the cluster's CA (/etc/pve/pve-root-ca.pem), or pin fingerprint",
         )
+
+
+def open_session(connection: Connection, service: str, lock_timeout: float) -> Session:
+    """One session per process and connection: the items of a loop share it, a fork opens its own."""
+    return _opened(os.getpid(), connection, service, lock_timeout)
+
+
+@lru_cache(maxsize=8)
+def _opened(_process: int, connection: Connection, service: str, lock_timeout: float) -> Session:
+    return Session(connection, service, lock_timeout)
 
 
 def _never_sent(error: Exception) -> bool:

@@ -170,7 +170,7 @@ options:
         type: bool
   net:
     description: Network interfaces. Slots that are not listed stay, and so do the keys of a listed one that are not
-      given; remove one with O(delete).
+      given. Remove an interface with O(delete), and a key whose value is a text or a list by giving it empty.
     type: list
     elements: dict
     suboptions:

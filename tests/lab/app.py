@@ -25,11 +25,11 @@ from . import access, cluster, firewall, lxc, nodes, pct, pools, qemu, storage, 
 from .auth import Tickets, identify
 from .call import HANDLERS, Answer, Call
 from .errors import Died, Forbidden, NotServed, Refusal
-from .faults import Fault, Faults
+from .faults import Fault, Faults, outcome_of
 from .permissions import Caller, Permissions, check_endpoint
 from .schema import endpoint, find_path, verify
 from .state import ROOT, State
-from .tasks import Outcome, Tasks
+from .tasks import Tasks
 
 PREFIX = "/api2/json"
 SECRET = re.compile(r"password|secret|sshkeys|private|^key$|encryption-key", re.IGNORECASE)
@@ -108,7 +108,7 @@ class LabApp:
         entry = {"time": time.time(), "user": None, "method": request.method,
                  "path": unquote(raw_path.removeprefix(PREFIX)), "params": redact(params)}
         response, user = self._answer(request, raw_path, params, faults)
-        self._record(entry | {"status": response.status_code, "user": user})
+        self.record(entry | {"status": response.status_code, "user": user})
         return response
 
     def _answer(
@@ -162,7 +162,7 @@ class LabApp:
         if handler is None:
             raise NotServed(f"Method '{method} {plain}' is not served by the lab")
         values = verify(described.properties, asked, additional=described.additional)
-        outcome = next((fault.outcome() for fault in faults if fault.spoils_task), Outcome())
+        outcome = outcome_of(faults)
         call = Call(self.state, self.tasks, caller or Caller("nobody"), method, plain, values, asked, outcome)
         if method == "POST" and template == "/access/ticket":
             return None, access.ticket(call, self.tickets)
@@ -180,7 +180,7 @@ class LabApp:
             raise Died(f"hostname lookup '{node}' failed - failed to get address info for: {node}: {tail}")
         return node
 
-    def _record(self, entry: dict[str, Any]) -> None:
+    def record(self, entry: dict[str, Any]) -> None:
         self.requests.append(entry)
         if self.log:
             with self.log.open("a", encoding="utf-8") as stream:

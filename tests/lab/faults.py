@@ -82,6 +82,9 @@ class Faults:
         self.waiting = [fault for fault in self.waiting if fault.count]
         return found
 
+    def outcome(self, method: str, path: str) -> Outcome:
+        return outcome_of(self.match(method, path))
+
     def expire(self) -> None:
         for condition in [c for c in self.conditions if c.until <= time.time()]:
             condition.undo()
@@ -92,6 +95,11 @@ class Faults:
             condition.undo()
         self.conditions.clear()
         self.waiting.clear()
+
+
+def outcome_of(faults: list[Fault]) -> Outcome:
+    """What becomes of the task of a request that these faults met."""
+    return next((fault.outcome() for fault in faults if fault.spoils_task), Outcome())
 
 
 def _node_offline(state: State, node: str, _seconds: float) -> Callable[[], None]:

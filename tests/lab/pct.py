@@ -17,13 +17,14 @@ from . import guests, lxc, lxc_config, lxc_create, snapshots
 from .call import Call, Handler
 from .errors import BadParameter, Died, Refusal
 from .schema import endpoint, verify
-from .state import Guest
+from .state import ROOT, Guest
 
 if TYPE_CHECKING:
     from .app import LabApp
 
 BASE = "/nodes/{node}/lxc"
 ONE = BASE + "/{vmid}"
+METHOD = "PCT"  # in the log and for faults, where a request has its HTTP method
 # Where a container has programs; anything else that is named by its path must have been pushed.
 PROGRAM_PLACES = ("/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/")
 
@@ -68,18 +69,30 @@ COMMANDS = {
 
 def run(app: LabApp, wanted: dict[str, Any]) -> dict[str, Any]:
     """Runs one command line; `wanted` holds argv, node, and what the caller read: stdin and files to push."""
-    argv = [str(word) for word in wanted["argv"]]
+    argv = [str(word) for word in wanted["argv"]] or ["help"]
     node = wanted.get("node") or app.state.local
-    try:
-        result = _run(app, node, argv, wanted)
-    except BadParameter as refusal:
-        lines = "".join(f"{name}: {text.rstrip()}\n" for name, text in (refusal.errors or {}).items())
-        result = Result(err=f"400 {refusal.message}\n{lines}\n{usage(argv[0])}\n", rc=255)
-    except Refusal as refusal:
-        gone = re.fullmatch(r"Configuration file '.*' does not exist", refusal.message)
-        result = Result(err=f"{refusal.message}\n", rc=2 if gone else 255)
+    result = _answer(app, node, argv, wanted)
+    # Only the words that name what is done: an option may hold a password.
+    app.record({"time": time.time(), "user": ROOT, "method": METHOD, "path": "/".join(["", *argv[:2]]), "params": {},
+                "status": result.rc})
     pulled = None if result.pulled is None else base64.b64encode(result.pulled).decode()
     return {"stdout": result.out, "stderr": result.err, "rc": result.rc, "pulled": pulled}
+
+
+def changes(path: str) -> bool:
+    """Whether a command of the log could change a guest."""
+    return path.split("/")[1] in (*COMMANDS, "push", "unlock")
+
+
+def _answer(app: LabApp, node: str, argv: list[str], wanted: dict[str, Any]) -> Result:
+    try:
+        return _run(app, node, argv, wanted)
+    except BadParameter as refusal:
+        lines = "".join(f"{name}: {text.rstrip()}\n" for name, text in (refusal.errors or {}).items())
+        return Result(err=f"400 {refusal.message}\n{lines}\n{usage(argv[0])}\n", rc=255)
+    except Refusal as refusal:
+        gone = re.fullmatch(r"Configuration file '.*' does not exist", refusal.message)
+        return Result(err=f"{refusal.message}\n", rc=2 if gone else 255)
 
 
 def usage(name: str) -> str:
@@ -88,9 +101,9 @@ def usage(name: str) -> str:
 
 
 def _run(app: LabApp, node: str, argv: list[str], wanted: dict[str, Any]) -> Result:
-    name, *rest = argv or ["help"]
+    name, *rest = argv
     if name in COMMANDS:
-        return _api(app, node, COMMANDS[name], rest)
+        return _api(app, node, name, rest)
     if name in OWN:
         with app.lock:
             app.settle()
@@ -98,7 +111,8 @@ def _run(app: LabApp, node: str, argv: list[str], wanted: dict[str, Any]) -> Res
     return Result(err=f"ERROR: unknown command 'pct {name}'\n", rc=255)
 
 
-def _api(app: LabApp, node: str, command: Command, rest: list[str]) -> Result:
+def _api(app: LabApp, node: str, name: str, rest: list[str]) -> Result:
+    command = COMMANDS[name]
     found = endpoint(command.method, command.path)
     assert found is not None
     params = _arguments(command, rest) | {"node": node} | dict(command.fixed)
@@ -108,6 +122,7 @@ def _api(app: LabApp, node: str, command: Command, rest: list[str]) -> Result:
         call.sent = params
         call.path = command.path.format(**{"snapname": "", "vmid": "", **params})
         call.params = verify(found.properties, params)
+        call.outcome = app.faults.outcome(METHOD, f"/{name}/{params.get('vmid', '')}")
         answer = command.handler(call)
     return _follow(app, call, answer)
 
@@ -191,6 +206,8 @@ def _unlock(app: LabApp, node: str, rest: list[str], _wanted: dict[str, Any]) ->
 
 def _push(app: LabApp, node: str, rest: list[str], wanted: dict[str, Any]) -> Result:
     guest = _guest(app, node, rest)
+    if len(rest) < 3:
+        raise Died("not enough arguments")
     if not guest.running:
         raise Died("can only push files to a running CT")
     if wanted.get("file") is None:
@@ -201,6 +218,8 @@ def _push(app: LabApp, node: str, rest: list[str], wanted: dict[str, Any]) -> Re
 
 def _pull(app: LabApp, node: str, rest: list[str], _wanted: dict[str, Any]) -> Result:
     guest = _guest(app, node, rest)
+    if len(rest) < 3:
+        raise Died("not enough arguments")
     if not guest.running:
         raise Died("can only pull files from a running CT")
     if rest[1] not in guest.files:

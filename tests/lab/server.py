@@ -22,7 +22,7 @@ import trustme
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from . import files
+from . import files, pct
 from .app import DROP_HEADER, REASON_HEADER, LabApp
 from .state import State
 
@@ -93,6 +93,12 @@ class Certificates:
         self.fingerprint = ":".join(digest[n:n + 2] for n in range(0, len(digest), 2))
 
 
+def is_write(method: str, path: str) -> bool:
+    if method == pct.METHOD:
+        return pct.changes(path)
+    return method != "GET" and path != "/access/ticket"
+
+
 class Lab:
     """A lab in this process: `with Lab() as lab`, and the API is at https://{lab.host}:{lab.port}/api2/json.
 
@@ -159,8 +165,8 @@ class Lab:
 
     @property
     def writes(self) -> list[dict[str, Any]]:
-        """The requests that could change something; logging in is none."""
-        return [r for r in self.requests if r["method"] != "GET" and r["path"] != "/access/ticket"]
+        """The requests and commands that could change something; logging in is none."""
+        return [entry for entry in self.requests if is_write(entry["method"], entry["path"])]
 
     def reset(self) -> None:
         self.app.reset()

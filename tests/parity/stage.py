@@ -40,9 +40,9 @@ OWN = (
     (re.compile(r"(?:[0-9A-F]{2}:){31}[0-9A-F]{2}"), "FINGERPRINT"),
 )
 COUNTERS = {"ctime", "snaptime", "starttime", "endtime", "pid", "uptime", "cpu", "diskread", "diskwrite", "netin"}
-COUNTERS |= {"netout", "heads", "records", "path", "summary"}
-#: what Ansible adds to the result of a module, and not to that of an action plugin
-OF_ANSIBLE = {"_ansible_no_log", "_ansible_parsed", "invocation"}
+COUNTERS.add("netout")
+#: what Ansible adds to the result of a module, and not to that of an action plugin; the name of the connection
+OF_ANSIBLE = {"_ansible_no_log", "_ansible_parsed", "_ansible_delegated_vars", "invocation"}
 
 
 @dataclass
@@ -51,27 +51,31 @@ class Stage:
 
     site: Site
     folder: Path
-    connection: str
+    connection: str  # the plugin by which Ansible reaches the target
     results: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     writes: dict[str, list[str]] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
     output: str = ""
 
     def prepare(self) -> None:
-        """What comes before the scenarios, and names for its backups that are the same in every lab."""
+        """What comes before the scenarios."""
         for scenario in SCENARIOS:
             for module, options in scenario.first:
                 self.site.run().done(module, options, scenario.identity)
+
+    def _name_backups(self) -> None:
+        """The same in every lab: a plan is bound to the names that it read."""
         state = self.site.lab.state
         backups = [volume for volume in state.volumes.values() if volume.content == "backup"]
         for number, volume in enumerate(backups):
             state.remove(volume)
             volume.volid = OWN[2][0].sub(f"2026_01_01-00_00_{number:02d}", volume.volid)
             state.add(volume)
-        self.site.forget()
 
     def play(self, name: str, *arguments: str) -> None:
         """Run the playbook, and keep its results under `name`."""
+        self._name_backups()
+        self.site.forget()
         results = self.folder / f"{name}.jsonl"
         (self.folder / "hosts").write_text(self._inventory(), encoding="utf-8")
         (self.folder / "play.yml").write_text(yaml.safe_dump(playbook(self.site)), encoding="utf-8")
@@ -90,7 +94,6 @@ class Stage:
         self.results[name] = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
         self.writes[name] = self.site.writes
         self.requests += self.site.lab.requests
-        self.site.forget()
 
     def result(self, play: str, task: str) -> dict[str, Any]:
         """What one task returned."""
@@ -242,13 +245,13 @@ def refusals(site: Site) -> list[dict[str, Any]]:
 
 def comparable(value: Any, key: str = "") -> Any:
     """A result without what two labs, or two seconds, cannot have in common."""
+    if key in COUNTERS or (key == "digest" and not str(value).startswith("sha256:")):
+        return "..."
     if isinstance(value, dict):
         kept = {name: item for name, item in value.items() if name not in OF_ANSIBLE}
         return {name: comparable(item, name) for name, item in sorted(kept.items())}
     if isinstance(value, list):
         return [comparable(item, key) for item in value]
-    if key in COUNTERS or (key == "digest" and not str(value).startswith("sha256:")):
-        return "..."
     if isinstance(value, str):
         for pattern, instead in OWN:
             value = pattern.sub(instead, value)

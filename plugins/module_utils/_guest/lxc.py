@@ -15,6 +15,7 @@ from .._planner import Planner
 from .._privileges import Need
 from .._world import World
 from . import effects, lxc_config
+from .bridges import bridge_needs
 from .draft import Draft
 from .lookup import Guest, find
 from .lxc_birth import SOURCE_SPEC, give_birth
@@ -118,7 +119,7 @@ def _configure(
                 path,
                 data,
                 why=f"{', '.join(sorted(keys))} differ",
-                needs=tuple(Need(f"/vms/{guest.vmid}", (privilege_of(key),)) for key in keys),
+                needs=(*(Need(f"/vms/{guest.vmid}", (privilege_of(key),)) for key in keys), *bridge_needs(change.put)),
                 guard={"digest": have["digest"]} if have.get("digest") else {},
                 yields=learned(path, leaves),
             )

@@ -18,6 +18,7 @@ from .._privileges import Need
 from .._storage import require_storage
 from . import lxc_config
 from .archive import archived_config, choose
+from .bridges import bridge_needs
 from .lxc_newborn import Newborn, is_net, without_digest, without_macs
 from .lxc_options import NET, VOLUME
 from .power import read_state
@@ -62,7 +63,7 @@ def from_archive(newborn: Newborn) -> dict[str, Any]:
             needs=(
                 *newborn.allocation(),
                 *newborn.config_needs(overrides),
-                *newborn.bridge_needs({**kept, **overrides}),
+                *bridge_needs({**kept, **overrides}),
                 Need(f"/storage/{storage}", ("Datastore.AllocateSpace",)),
                 *_reading(newborn, archive),
             ),

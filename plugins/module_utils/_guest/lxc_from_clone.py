@@ -14,6 +14,7 @@ from .._plan import Step
 from .._privileges import Need
 from .._storage import require_storage
 from . import lxc_config
+from .bridges import bridge_needs
 from .lookup import Guest, require
 from .lxc_newborn import Newborn, is_net, is_volume, without_macs
 from .lxc_options import NET
@@ -57,7 +58,7 @@ def from_clone(newborn: Newborn) -> dict[str, Any]:
                 Need(f"/vms/{origin.vmid}", ("VM.Clone",)),
                 *newborn.allocation(),
                 *space,
-                *newborn.bridge_needs(have),
+                *bridge_needs(have),
             ),
         )
     )

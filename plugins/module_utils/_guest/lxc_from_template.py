@@ -15,6 +15,7 @@ from .._privileges import Need
 from .._storage import require_storage
 from . import lxc_config
 from .archive import content_path
+from .bridges import bridge_needs
 from .lxc_newborn import Newborn, is_volume
 
 
@@ -39,7 +40,7 @@ def from_template(newborn: Newborn) -> dict[str, Any]:
             needs=(
                 *newborn.allocation(),
                 *newborn.config_needs(data),
-                *newborn.bridge_needs(data),
+                *bridge_needs(data),
                 *_space(data),
                 *_privileged(data),
                 reads_template,

@@ -66,13 +66,6 @@ class Newborn:
         pool = f"/pool/{self.pool}" if self.pool else ""
         return tuple(Need(f"/vms/{self.vmid}", (privilege_of(key),), or_path=pool) for key in data)
 
-    def bridge_needs(self, data: Mapping[str, Any]) -> tuple[Need, ...]:
-        """The right to use the bridges of a configuration."""
-        bridges = {str(NET.decode(data[key]).get("bridge", "")) for key in filter(is_net, data)}
-        # local bridges live in the zone localnetwork; a vnet's zone is not known from its name
-        local = sorted(bridge for bridge in bridges if bridge.startswith("vmbr"))
-        return tuple(Need(f"/sdn/zones/localnetwork/{bridge}", ("SDN.Use",)) for bridge in local)
-
     def refuse_root_only(self, change: Mapping[str, Any], have: Mapping[str, Any], instead: str) -> None:
         """Raise Refused, before anything is sent, for what no token may do."""
         forbidden = lxc_config.root_only(change, have)

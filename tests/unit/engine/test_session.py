@@ -25,7 +25,7 @@ from ansible_collections.steward.proxmox.plugins.module_utils._errors import (
     PermissionDenied,
     Unreachable,
 )
-from ansible_collections.steward.proxmox.plugins.module_utils._session import Session
+from ansible_collections.steward.proxmox.plugins.module_utils._session import Session, open_session
 from ansible_collections.steward.proxmox.plugins.module_utils._task import is_upid
 
 from tests.lab import Lab
@@ -359,3 +359,22 @@ def test_values_travel_in_wire_form(lab: Lab) -> None:
     session(lab).send("PUT", f"{GUEST}/config", {"onboot": True, "tags": "a;b", "memory": 256, "swap": None})
     params = lab.writes[0]["params"]
     assert {key: str(value) for key, value in params.items()} == {"onboot": "1", "tags": "a;b", "memory": "256"}
+
+
+def test_the_items_of_a_loop_share_one_session_and_a_fork_opens_its_own(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"api_host": [lab.host], "api_port": lab.port, "ca_path": lab.ca_path}
+
+    def opened(credential: str, lock_timeout: float = 60) -> Session:
+        return open_session(resolve({**options, **lab.credentials[credential]}), "PVE", lock_timeout)
+
+    first = opened("alice")
+    assert opened("alice") is first
+    assert opened("admin") is not first
+    assert opened("alice", lock_timeout=5) is not first
+    for _item in range(3):
+        opened("alice").get("/version")
+    assert sent(lab, "POST") == ["/access/ticket"]
+    monkeypatch.setattr(_session.os, "getpid", lambda: 1)
+    assert opened("alice") is not first

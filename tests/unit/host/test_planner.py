@@ -43,7 +43,7 @@ class Node:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.sent: list[tuple[str, str, dict[str, Any]]] = []
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, /, **params: Any) -> Any:
         self.asked.append((path, params))
         if path == "pct config" and self.there is None:
             raise NotFound("Configuration file 'nodes/pve1/lxc/9001.conf' does not exist")

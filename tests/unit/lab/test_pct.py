@@ -98,6 +98,28 @@ def test_a_missing_template_is_found_after_the_disk_was_made(lab: Lab) -> None:
     assert not [volume for volume in lab.state.volumes.values() if volume.vmid == 902]
 
 
+def test_commands_are_logged_without_their_options(golden: Lab) -> None:
+    pct(golden, "config", "901")
+    pct(golden, "set", "901", "--description", "s3cret")
+    seen = [(entry["method"], entry["path"], entry["status"]) for entry in golden.requests]
+    assert seen == [("PCT", "/create/901", 0), ("PCT", "/config/901", 0), ("PCT", "/set/901", 0)]
+    assert [entry["path"] for entry in golden.writes] == ["/create/901", "/set/901"]
+    assert "s3cret" not in golden.log.read_text(encoding="utf-8")
+
+
+def test_a_command_can_fail_on_purpose(golden: Lab) -> None:
+    golden.fault(method="PCT", path="/start/901", task_exit="no more memory")
+    assert pct(golden, "start", "901") == (255, "no more memory\n")
+    assert pct(golden, "start", "901") == (0, "")
+
+
+@pytest.mark.parametrize("words", [("push", "901", "/x"), ("pull", "901"), ("create", "901"), ("nonsense",), ()])
+def test_words_that_are_missing(golden: Lab, words: tuple[str, ...]) -> None:
+    status, text = pct(golden, *words)
+    assert status == 255
+    assert "not enough arguments" in text or "unknown command" in text
+
+
 def test_list(golden: Lab) -> None:
     assert pct(golden, "list") == (0, (
         "VMID       Status     Lock         Name                \n"

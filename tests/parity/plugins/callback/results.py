@@ -26,11 +26,11 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "results"
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        self._note(result)
+        self._note(result, failed=False)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        self._note(result)
+        self._note(result, failed=True)
 
-    def _note(self, result: Any) -> None:
+    def _note(self, result: Any, failed: bool) -> None:
         with open(os.environ["RESULTS"], "a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"task": result.task.name, "result": result.result}, default=str) + "\n")
+            stream.write(json.dumps({"task": result.task.name, "result": {**result.result, "failed": failed}}) + "\n")
