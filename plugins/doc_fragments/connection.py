@@ -11,7 +11,8 @@ class ModuleDocFragment:
 options:
   api_host:
     description:
-      - Host name or address of a node, or of several nodes of one cluster; the next one is tried when one does not answer.
+      - Host name or address of a node, or of several nodes of one cluster; the next one is tried when one does not
+        answer.
       - Without it, the environment variable E(PROXMOX_HOST) is used (several are separated by commas).
     type: list
     elements: str
@@ -27,13 +28,15 @@ options:
     description: The user's password. Not needed with a token. Without it, E(PROXMOX_PASSWORD) is used.
     type: str
   api_token_id:
-    description: The token, as V(user@realm!name) or the name alone with O(api_user). Without it, E(PROXMOX_TOKEN_ID) is used.
+    description: The token, as V(user@realm!name) or the name alone with O(api_user). Without it, E(PROXMOX_TOKEN_ID)
+      is used.
     type: str
   api_token_secret:
     description: The token's secret. Without it, E(PROXMOX_TOKEN_SECRET) is used.
     type: str
   validate_certs:
-    description: Verify the TLS certificate. Turn it off only where O(fingerprint) cannot be used. E(PROXMOX_VERIFY_SSL) sets it too.
+    description: Verify the TLS certificate. Turn it off only where O(fingerprint) cannot be used.
+      E(PROXMOX_VERIFY_SSL) sets it too.
     type: bool
     default: true
   ca_path:

@@ -10,7 +10,8 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   wait:
-    description: Wait for the tasks that the API starts. With V(false) the result holds the UPID of a task that may still fail.
+    description: Wait for the tasks that the API starts. With V(false) the result holds the UPID of a task that may
+      still fail.
     type: bool
     default: true
   task_timeout:

@@ -77,7 +77,7 @@ plan:
   returned: always
   type: dict
 upids:
-  description: The tasks that the API started, in order. With O(wait=false) they may still run; follow them with task_info.
+  description: The tasks that the API started, in order. With O(wait=false) they may still run.
   returned: when tasks were started
   type: list
   elements: str

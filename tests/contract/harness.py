@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
@@ -46,17 +45,10 @@ def validated(planner: Planner, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Site:
-    """A lab, and a host with a `pct` that acts on it and notes what it was told to do."""
+    """A lab, and what the tests ask of it."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.told = lab.directory / "pct.log"
-        self.pct = lab.directory / "noted" / "pct"
-        self.pct.parent.mkdir(exist_ok=True)
-        note = f'#!/bin/sh\necho "$1" >> {shlex.quote(str(self.told))}\nexec {shlex.quote(str(lab.pct))} "$@"\n'
-        self.pct.write_text(note, encoding="utf-8")
-        self.pct.chmod(0o755)
-        self.forget()
 
     def reset(self, seed: dict[str, Any] | None = None) -> None:
         self.lab.app.seed = seed or {}
@@ -66,13 +58,11 @@ class Site:
     def forget(self) -> None:
         """Only the requests from here on are looked at."""
         self.lab.requests.clear()
-        self.told.write_text("", encoding="utf-8")
 
     @property
     def writes(self) -> list[str]:
         """Everything that was sent and could change something, over the API or as root."""
-        commands = [f"pct {name}" for name in self.told.read_text(encoding="utf-8").split() if name != "config"]
-        return [f"{entry['method']} {entry['path']}" for entry in self.lab.writes] + commands
+        return [f"{entry['method']} {entry['path']}" for entry in self.lab.writes]
 
     @property
     def picture(self) -> Any:
@@ -149,7 +139,7 @@ class Run:
         return result
 
     def _options(self, planner: Planner, options: Mapping[str, Any], identity: str) -> dict[str, Any]:
-        around = {"pct": str(self.site.pct)} if planner.where == "host" else self.site.connection(identity)
+        around = {"pct": str(self.site.lab.pct)} if planner.where == "host" else self.site.connection(identity)
         known = planner.argument_spec()
         return validated(planner, {name: value for name, value in around.items() if name in known} | dict(options))
 

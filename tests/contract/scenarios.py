@@ -67,10 +67,30 @@ def container(vmid: int, *, running: bool = False, node: str = "pve1", **config:
     }
 
 
+def machine(vmid: int, *, running: bool = False) -> Options:
+    """A virtual machine of the lab's seed, for the modules that serve both kinds of guests."""
+    return {
+        "kind": "qemu",
+        "node": "pve1",
+        "running": running,
+        "config": {
+            "cores": 1,
+            "memory": 512,
+            "name": f"v{vmid}",
+            "net0": f"virtio=BC:24:11:00:02:{vmid % 100:02d},bridge=vmbr0",
+            "scsi0": f"local-zfs:vm-{vmid}-disk-0,size=4G",
+        },
+        "disks": {f"local-zfs:vm-{vmid}-disk-0": 4 << 30},
+    }
+
+
 STOPPED = (213, 214, 216, 217, 218, 220, 222, 224, 230, 231, 232, 233, 234, 235, 240, 241, 243, 244, 245, 247)
 RUNNING = (210, 211, 212, 215, 242, 246, 261)
+MACHINES = (270, 271, 272)
 SEED: Options = {
-    "guests": {vmid: container(vmid) for vmid in STOPPED} | {vmid: container(vmid, running=True) for vmid in RUNNING}
+    "guests": {vmid: container(vmid) for vmid in STOPPED}
+    | {vmid: container(vmid, running=True) for vmid in RUNNING}
+    | {vmid: machine(vmid, running=vmid == 271) for vmid in MACHINES}
 }
 
 
@@ -230,6 +250,8 @@ SNAPSHOT = [
         ("delsnapshot", "delsnapshot"),
         first=(snapshot(234, "own-1"), snapshot(234, "own-2"), snapshot(234, "others")),
     ),
+    Scenario("snapshot", "taken of a machine", snapshot(270, "s1", description="x")[1], ("snapshot",)),
+    Scenario("snapshot", "taken with its memory", {"name": "v271", "snapshot": "s1", "vmstate": True}, ("snapshot",)),
     Scenario(
         "snapshot",
         "none is old enough",
@@ -264,6 +286,7 @@ BACKUP = [
         ("delete",),
         first=(backup(245, "one"), backup(245, "two"), backup(245, "three", protected=True)),
     ),
+    Scenario("backup", "of a machine", backup(272, "machine")[1], ("backup",)),
     Scenario(
         "backup",
         "made when none is young enough",
@@ -376,6 +399,7 @@ API = [
 READS = [
     Scenario("guest_info", "with details", {"vmid": 247, "details": ["config", "status", "snapshots"]}),
     Scenario("guest_info", "by tag and node", {"tag": "seeded", "node": "pve1", "type": "lxc"}),
+    Scenario("guest_info", "of machines", {"type": "qemu", "details": ["config"]}),
     Scenario("backup_info", "by guest", {"node": "pve1", "storage": "local", "vmid": 247}, first=(backup(247, "b"),)),
     Scenario("task_info", "of a guest", {"node": "pve1", "vmid": 248, "errors": True}),
 ]

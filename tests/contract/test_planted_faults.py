@@ -112,9 +112,8 @@ def test_a_plan_that_is_another_one_for_real_is_caught(site: Site, monkeypatch: 
 def test_a_dropped_sub_key_is_caught(site: Site, monkeypatch: Patch) -> None:
     """What the task mentions replaces what is there: MAC, bridge and firewall flag are lost."""
     monkeypatch.setattr(PropertyString, "merge", lambda self, _have, want: self.decode(want))
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="'down': '60'"):
         test_what_stays.test_one_key_of_startup_leaves_the_others(site)
-    site.reset(site.lab.app.seed)
 
 
 @pytest.mark.parametrize("lost", ["hwaddr", "firewall"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contract.harness import Site
-from tests.contract.scenarios import SCENARIOS, Scenario
+from tests.contract.scenarios import SCENARIOS, TEMPLATE, Scenario, container
 
 WEAK = ("nothing", "auditor", "vmadmin")
 CHANGING = [scenario for scenario in SCENARIOS if scenario.steps and scenario.module != "privileged_host"]
@@ -85,3 +85,42 @@ def test_no_token_changes_keyctl_and_it_says_so_before_anything_is_sent(site: Si
         assert "root@pam" in result["msg"]
     assert site.writes == []
     assert site.run(identity="root").done("lxc", {"vmid": 213, "features": {"keyctl": True}})["changed"]
+
+
+#: a token whose rights over guests come from a pool
+POOLED = {
+    "users": {"pooled@pve": {"tokens": {"t": {"privsep": 0, "secret": "00000000-0000-4000-8000-000000000901"}}}},
+    "pools": {"web": {"vms": [400]}},
+    "guests": {400: container(400), 401: container(401)},
+    "acl": {
+        "/pool/web": {"pooled@pve": "PVEVMAdmin"},
+        "/pool": {"pooled@pve": "PVEPoolAdmin"},
+        "/storage": {"pooled@pve": "PVEDatastoreUser"},
+        "/sdn": {"pooled@pve": "PVESDNUser"},
+    },
+    "credentials": {"pooled": {"token": "pooled@pve!t"}},
+}
+NEW = {"node": "pve1", "source": {"template": TEMPLATE}, "rootfs": {"storage": "local-zfs"}}
+
+
+def test_the_rights_of_a_pool_are_enough_to_make_a_guest_in_it(site: Site) -> None:
+    site.reset(POOLED)
+    result = site.run(identity="pooled").done("lxc", {**NEW, "vmid": 402, "pool": "web"})
+    assert {need["held"] for need in result["plan"]["privileges"]} == {True}
+    assert sorted(site.lab.state.pools["web"]["vms"]) == [400, 402]
+
+
+def test_rights_of_a_pool_end_where_it_ends(site: Site) -> None:
+    site.reset(POOLED)
+    run = site.run(identity="pooled")
+    for task in ({"vmid": 401, "cores": 2}, {**NEW, "vmid": 402}):
+        assert run.task("lxc", task)["failed"]
+    assert site.writes == []
+
+
+def test_an_id_that_is_certainly_free_is_no_secret(site: Site) -> None:
+    """Absent is then true, also for a token that sees nothing."""
+    for node in ("pve1", None):
+        task = {"vmid": 999, "state": "absent", **({"node": node} if node else {})}
+        assert not site.run(identity="nothing").done("lxc", task)["changed"]
+        assert site.run(identity="nothing").task("lxc", {**task, "vmid": 210})["failed"]

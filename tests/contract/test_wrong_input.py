@@ -155,6 +155,7 @@ def test_a_password_is_not_shown_to_an_unpinned_server(site: Site) -> None:
     assert site.lab.requests == []
 
 
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_an_unknown_authority_is_refused_unless_told(site: Site) -> None:
     says(read(site, ca_path=None), "is not trusted", "ca_path", "fingerprint")
     assert not read(site, ca_path=None, validate_certs=False).get("failed")

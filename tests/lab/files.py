@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PCT = Path(__file__).resolve().parent / "bin" / "pct"
+PCT = Path(__file__).resolve().with_name("pct_client.py")
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:

@@ -233,7 +233,6 @@ def _pause(call: Call, kind: str, *, paused: bool) -> str:
 def delete(call: Call) -> str:
     guest = guests.of(call, "lxc")
     force, purge = bool(call.params.get("force")), bool(call.params.get("purge"))
-    guests.check_lock(guest)
     check_removable(call.state, guest, purge=purge)
     if guest.running and not force:
         raise Died(f"unable to destroy CT {guest.vmid} - container is running")
@@ -241,6 +240,8 @@ def delete(call: Call) -> str:
     def work(task: Task) -> Steps:
         guests.enter(task.log, guest)
         check_clones(call.state, guest)
+        if guest.running:
+            task.log(f"forced to stop CT {guest.vmid} before destroying!")
         power_off(guest)
         guest.config["lock"] = "destroyed"
         yield
@@ -254,11 +255,9 @@ def delete(call: Call) -> str:
 def check_removable(state: State, guest: Guest, *, purge: bool) -> None:
     if guest.config.get("protection"):
         raise Died(f"can't remove CT {guest.vmid} - protection mode enabled")
+    guests.check_lock(guest)
     if not purge:
         guests.check_not_managed(state, guest)
-    for name, job in state.replication.items():
-        if str(job["guest"]) == str(guest.vmid):
-            raise Died(f"There is a replication job '{name}' for guest '{guest.vmid}' - Please remove that first.")
 
 
 def check_clones(state: State, guest: Guest) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+from dataclasses import replace
 from typing import Any
 
 from . import disks, guests, lxc, lxc_config
@@ -15,7 +16,7 @@ from .call import Call, serves
 from .errors import Died, Forbidden, told_as
 from .schema import lookup
 from .state import Config, Guest, State, Volume
-from .tasks import Steps, Task
+from .tasks import Outcome, Steps, Task
 
 BASE = "/nodes/{node}/lxc"
 NOT_CONFIG = ("ostemplate", "restore", "force", "unique", "storage", "password", "ssh-public-keys", "pool", "start",
@@ -138,11 +139,15 @@ def _normal(call: Call, guest: Guest, options: Config) -> Config:
 
 
 def _finish(call: Call, guest: Guest, task: Task) -> None:
+    """What comes with a new container; its start is a task of its own."""
     pool = call.params.get("pool")
     if pool:
         call.state.pools[pool].setdefault("vms", []).append(guest.vmid)
     if call.params.get("start"):
-        lxc.power_on(call.state, guest, task)
+        task.then.append(lambda: lxc.start(replace(call, outcome=Outcome())))
+    if call.params.get("ha-managed"):
+        task.log("Add as HA resource")
+        call.state.ha[f"ct:{guest.vmid}"] = {"state": "started" if call.params.get("start") else "stopped"}
 
 
 def _creator(call: Call, options: Config, mounts: Config, storage: str) -> Any:
@@ -195,6 +200,9 @@ def _restorer(call: Call, options: Config, mounts: Config, storage: str) -> Any:
                 yield
                 task.log("Total bytes read: 2170880 (2.1MiB, 119MiB/s)", "merging backed-up and given configuration..")
                 guest.config = _merged(call, guest, saved, options) | places
+                if saved.get("template"):
+                    task.log("Convert restored container to template...")
+                    _make_template(state, guest)
                 guest.snapshots, guest.pending, guest.deletes = {}, {}, set()
                 _finish(call, guest, task)
 
@@ -362,9 +370,14 @@ def template(call: Call) -> None:
         raise Died("you can't convert a CT to template if the CT is running")
     if guest.snapshots:
         raise Died("unable to create template, because CT contains snapshots")
-    for key, volume in disks.volumes_of(call.state, guest, unused=False):
-        call.state.remove(volume)
+    _make_template(call.state, guest)
+
+
+def _make_template(state: State, guest: Guest) -> None:
+    """Its disks become base volumes."""
+    for key, volume in disks.volumes_of(state, guest, unused=False):
+        state.remove(volume)
         volume.volid = re.sub(r"([:/])(sub)?v(m|ol)-", lambda m: m[1] + ("basevol-" if m[2] else "base-"), volume.volid)
-        call.state.add(volume)
+        state.add(volume)
         guest.config[key] = guests.rewrite("lxc", key, {"volume": volume.volid}, str(guest.config[key]))
     guest.config["template"] = 1

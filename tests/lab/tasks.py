@@ -55,6 +55,7 @@ class Task:
     exit: str | None = None
     ended: float | None = None
     steps: Steps | None = None
+    then: list[Callable[[], object]] = field(default_factory=list)  # what follows when it has ended well
     due: float = 0.0
 
     @property
@@ -161,6 +162,8 @@ class Tasks:
                 return self._end(task, task.outcome.exit)
             warnings = task.warnings + task.outcome.warnings
             self._end(task, f"WARNINGS: {warnings}" if warnings else "OK")
+            for follow in task.then:
+                follow()
         except Refusal as refusal:
             self._end(task, task.outcome.exit or one_line(refusal))
 

@@ -178,7 +178,7 @@ def defaults(connection: Options, **modules: Options) -> dict[str, Options]:
 def as_task(site: Site, scenario: Scenario) -> dict[str, Any]:
     options = dict(scenario.options)
     if scenario.module == "privileged_host":
-        options["pct"] = str(site.pct)
+        options["pct"] = str(site.lab.pct)
     if scenario.identity == "root":  # a password, where the group's defaults have a token
         options |= {**site.lab.credentials["root"], "api_token_id": "", "api_token_secret": ""}
     return {"name": str(scenario), f"steward.proxmox.{scenario.module}": options}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._errors import ApiError, BadInput, NotFound, Refused
+from .._errors import ApiError, BadInput, NotFound, PermissionDenied, Refused
 from .._names import HOSTNAME, NODE, check_vmid
 from .._privileges import Need, held
 from .._world import World
@@ -107,6 +107,10 @@ def require(world: World, kind: str | None, vmid: int | None, name: str | None, 
 def _config_on(world: World, kind: str, vmid: int, node: str) -> Mapping[str, Any] | None:
     try:
         return world.find(f"{guest_path(kind, node, vmid)}/config")
+    except PermissionDenied:
+        if _is_free(world, vmid):
+            return None
+        raise
     except ApiError as error:
         if "hostname lookup" in error.message:  # how the server says that it does not know the node
             known = ", ".join(sorted(row["node"] for row in world.get("/nodes"))) or "none visible"
@@ -114,12 +118,23 @@ def _config_on(world: World, kind: str, vmid: int, node: str) -> Mapping[str, An
         raise
 
 
+def _is_free(world: World, vmid: int) -> bool:
+    """Is the id certainly not taken? Whoever may not see a guest may still ask this."""
+    try:
+        world.get("/cluster/nextid", vmid=vmid)
+    except ApiError as error:
+        if "vmid" in error.facts.get("errors", {}):
+            return False
+        raise
+    return True
+
+
 def _anywhere(world: World, kind: str, vmid: int, node: str | None) -> Guest | None:
     row = next((row for row in resources(world) if row["vmid"] == vmid), None)
     if row is None:
         if node is None:
             # an id that the list does not show may only be invisible: a read of it tells 403 from missing
-            world.find(f"{guest_path(kind, (online_nodes(world) or ['localhost'])[0], vmid)}/config")
+            _config_on(world, kind, vmid, (online_nodes(world) or ["localhost"])[0])
         return None
     if row["type"] != kind:
         raise BadInput(f"{vmid} is a {row['type']} guest on {row['node']}, not {kind}")

@@ -188,6 +188,23 @@ def test_a_guest_moves_with_its_disks(lab: Lab, root: Client) -> None:
         "Configuration file 'nodes/pve1/lxc/100.conf' does not exist")
 
 
+def test_a_start_after_the_creation_is_a_task_of_its_own(lab: Lab, root: Client) -> None:
+    root.create(100, start=1)
+    root.create(101, start=1, net0="name=eth0,bridge=vmbr77")
+    assert [guest.running for guest in lab.state.guests.values()] == [True, False]
+    ends = [(task["type"], task["id"], task["status"]) for task in root.data("GET", "/nodes/pve1/tasks")]
+    assert ends == [("vzstart", "101", "startup for container '101' failed"), ("vzcreate", "101", "OK"),
+                    ("vzstart", "100", "OK"), ("vzcreate", "100", "OK")]
+
+
+def test_the_backup_of_a_template_comes_back_as_one(lab: Lab, root: Client) -> None:
+    root.create(100)
+    root.data("POST", "/nodes/pve1/lxc/100/template")
+    root.data("POST", "/nodes/pve1/vzdump", vmid=100, storage="local")
+    assert root.task("POST", "/nodes/pve1/lxc", vmid=101, ostemplate=archive(lab), restore=1, storage="btr") == "OK"
+    assert (config(root, 101)["template"], config(root, 101)["rootfs"]) == (1, "btr:101/base-101-disk-0.raw,size=1G")
+
+
 def test_a_bridge_that_is_not_there_is_found_at_the_start(root: Client) -> None:
     root.create(100, net0="name=eth0,bridge=vmbr77")
     upid = root.data("POST", "/nodes/pve1/lxc/100/status/start")

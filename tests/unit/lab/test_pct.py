@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -118,6 +119,17 @@ def test_words_that_are_missing(golden: Lab, words: tuple[str, ...]) -> None:
     status, text = pct(golden, *words)
     assert status == 255
     assert "not enough arguments" in text or "unknown command" in text
+
+
+def test_a_command_does_not_wait_for_a_pipe_that_it_does_not_read(golden: Lab) -> None:
+    pct(golden, "start", "901")
+    reader, writer = os.pipe()
+    try:
+        command = [str(golden.pct), "exec", "901", "--", "true"]
+        assert subprocess.run(command, stdin=reader, env={}, timeout=10, check=False).returncode == 0
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 def test_list(golden: Lab) -> None:
