@@ -87,14 +87,15 @@ def test_no_token_changes_keyctl_and_it_says_so_before_anything_is_sent(site: Si
     assert site.run(identity="root").done("lxc", {"vmid": 213, "features": {"keyctl": True}})["changed"]
 
 
+GUEST_RIGHTS = ("VM.Allocate", "VM.Audit", "VM.Config.Disk", "VM.Config.CPU", "VM.Config.Memory", "VM.PowerMgmt")
 #: a token whose rights over guests come from a pool
 POOLED = {
     "users": {"pooled@pve": {"tokens": {"t": {"privsep": 0, "secret": "00000000-0000-4000-8000-000000000901"}}}},
     "pools": {"web": {"vms": [400]}},
     "guests": {400: container(400), 401: container(401)},
+    "roles": {"Delegated": [*GUEST_RIGHTS, "Pool.Allocate"]},
     "acl": {
-        "/pool/web": {"pooled@pve": "PVEVMAdmin"},
-        "/pool": {"pooled@pve": "PVEPoolAdmin"},
+        "/pool/web": {"pooled@pve": "Delegated"},
         "/storage": {"pooled@pve": "PVEDatastoreUser"},
         "/sdn": {"pooled@pve": "PVESDNUser"},
     },

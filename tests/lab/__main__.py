@@ -44,13 +44,24 @@ def start(options: argparse.Namespace) -> int:
         print(f"a lab already runs in {directory}", file=sys.stderr)
         return 1
     (directory / "lab.json").unlink(missing_ok=True)
-    command = [sys.executable, "-m", "tests.lab", "run", "--dir", str(directory), "--port", str(options.port),
-               "--task-seconds", str(options.task_seconds)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.lab",
+        "run",
+        "--dir",
+        str(directory),
+        "--port",
+        str(options.port),
+        "--task-seconds",
+        str(options.task_seconds),
+    ]
     if options.seed:
         command += ["--seed", str(options.seed.resolve())]
     with (directory / "lab.out").open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and process.poll() is None:
         if answers(directory):

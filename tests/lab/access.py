@@ -22,7 +22,8 @@ USER_FIELDS = ("comment", "email", "enable", "expire", "firstname", "keys", "las
 TOKEN_FIELDS = ("comment", "expire", "privsep")
 ACL_PATH = re.compile(
     r"/|/access(/(groups|realm)(/[^/]+)?)?|/nodes(/[^/]+)?|/pool(/[^/]+){0,3}|/sdn(/zones(/[^/]+){0,3}|/[a-z]+(/[^/]+)?)?"
-    r"|/storage(/[^/]+)?|/vms(/[1-9][0-9]{2,})?|/mapping(/[a-z]+(/[^/]+)?)?")
+    r"|/storage(/[^/]+)?|/vms(/[1-9][0-9]{2,})?|/mapping(/[a-z]+(/[^/]+)?)?"
+)
 
 
 def ticket(call: Call, tickets: Tickets) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def permissions(call: Call) -> dict[str, dict[str, int]]:
     if other and other != caller.id:
         if not call.may("/access", "Sys.Audit"):
             raise Forbidden("/access, Sys.Audit")
-        user, _, token = other.partition("!")
+        user, _unused, token = other.partition("!")
         caller = Caller(user, token or None)
     held = Permissions(call.state, caller)
     path = call.params.get("path")
@@ -376,8 +377,17 @@ def update_acl(call: Call) -> None:
         _check_subject(call, kind, name)
     for kind, name in subjects:
         for role_name in names:
-            _write_entry(call, {"path": path, "type": kind, "ugid": name, "roleid": role_name,
-                                "propagate": int(params.get("propagate", 1))}, delete=bool(params.get("delete")))
+            _write_entry(
+                call,
+                {
+                    "path": path,
+                    "type": kind,
+                    "ugid": name,
+                    "roleid": role_name,
+                    "propagate": int(params.get("propagate", 1)),
+                },
+                delete=bool(params.get("delete")),
+            )
 
 
 def _write_entry(call: Call, entry: dict[str, Any], *, delete: bool) -> None:
@@ -404,7 +414,7 @@ def _check_grant(call: Call, path: str, name: str) -> None:
 def _check_subject(call: Call, kind: str, name: str) -> None:
     if kind == "group" and name not in call.state.groups:
         raise Died(f"ACL update failed: group '{name}' does not exist")
-    user, _, token_name = name.partition("!")
+    user, _unused, token_name = name.partition("!")
     if kind != "group" and user not in call.state.users:
         raise Died(f"ACL update failed: user '{user}' does not exist")
     if kind == "token" and token_name not in call.state.users[user].get("tokens", {}):

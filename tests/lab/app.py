@@ -64,13 +64,15 @@ class LabApp:
             self.tasks.advance()
 
     def asgi(self) -> Starlette:
-        return Starlette(routes=[
-            Route("/_lab/requests", self._show_requests, methods=["GET"]),
-            Route("/_lab/reset", self._do_reset, methods=["POST"]),
-            Route("/_lab/faults", self._add_faults, methods=["POST"]),
-            Route("/_lab/pct", self._run_pct, methods=["POST"]),
-            Route("/{path:path}", self._serve, methods=["GET", "POST", "PUT", "DELETE", "PATCH"]),
-        ])
+        return Starlette(
+            routes=[
+                Route("/_lab/requests", self._show_requests, methods=["GET"]),
+                Route("/_lab/reset", self._do_reset, methods=["POST"]),
+                Route("/_lab/faults", self._add_faults, methods=["POST"]),
+                Route("/_lab/pct", self._run_pct, methods=["POST"]),
+                Route("/{path:path}", self._serve, methods=["GET", "POST", "PUT", "DELETE", "PATCH"]),
+            ]
+        )
 
     # the lab's own paths
 
@@ -105,8 +107,13 @@ class LabApp:
         delay = sum(fault.delay for fault in faults)
         if delay:
             await asyncio.sleep(delay)
-        entry = {"time": time.time(), "user": None, "method": request.method,
-                 "path": unquote(raw_path.removeprefix(PREFIX)), "params": redact(params)}
+        entry = {
+            "time": time.time(),
+            "user": None,
+            "method": request.method,
+            "path": unquote(raw_path.removeprefix(PREFIX)),
+            "params": redact(params),
+        }
         response, user = self._answer(request, raw_path, params, faults)
         self.record(entry | {"status": response.status_code, "user": user})
         return response

@@ -38,7 +38,7 @@ class Tickets:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
 
     def user(self, ticket: str) -> str | None:
-        stamp, _, signature = ticket.partition("::")
+        stamp, _unused, signature = ticket.partition("::")
         match = re.fullmatch(r"PVE:(.+):([0-9A-F]{8})", stamp)
         if not match or not hmac.compare_digest(signature, self._sign(stamp)):
             return None
@@ -97,5 +97,3 @@ def check_password(state: State, user: str, password: str) -> None:
     stored = state.users.get(user, {}).get("password")
     if not enabled(state, user) or not stored or not hmac.compare_digest(stored, password):
         raise Refusal(401, "authentication failure\n")
-
-

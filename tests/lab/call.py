@@ -54,7 +54,12 @@ class Call:
     def task(self, kind: str, id: object, worker: Worker, *, guest: int | None = None) -> str:
         """Starts a task on the node of the call and returns its UPID."""
         started = self.tasks.start(
-            node=self.node, kind=kind, id=str(id), user=self.caller.id, worker=worker, guest=guest,
+            node=self.node,
+            kind=kind,
+            id=str(id),
+            user=self.caller.id,
+            worker=worker,
+            guest=guest,
             outcome=self.outcome,
         )
         return started.upid

@@ -42,14 +42,29 @@ def status(call: Call) -> list[dict[str, Any]]:
     state = call.state
     found: list[dict[str, Any]] = []
     if state.cluster:
-        found.append({"type": "cluster", "id": "cluster", "name": state.cluster, "version": len(state.nodes),
-                      "nodes": len(state.nodes), "quorate": int(state.quorate)})
+        found.append(
+            {
+                "type": "cluster",
+                "id": "cluster",
+                "name": state.cluster,
+                "version": len(state.nodes),
+                "nodes": len(state.nodes),
+                "quorate": int(state.quorate),
+            }
+        )
     for number, name in enumerate(state.nodes, start=1):
-        found.append({
-            "type": "node", "id": f"node/{name}", "name": name, "nodeid": number if state.cluster else 0,
-            "ip": f"192.0.2.{10 + number}", "online": int(nodes.online(state, name)), "local": int(name == state.local),
-            "level": "",
-        })
+        found.append(
+            {
+                "type": "node",
+                "id": f"node/{name}",
+                "name": name,
+                "nodeid": number if state.cluster else 0,
+                "ip": f"192.0.2.{10 + number}",
+                "online": int(nodes.online(state, name)),
+                "local": int(name == state.local),
+                "level": "",
+            }
+        )
     return found
 
 
@@ -61,8 +76,9 @@ def next_id(call: Call) -> str:
             raise BadParameter(vmid=f"VM {wanted} already exists")
         return str(wanted)
     limits = parse({"lower": {}, "upper": {}}, str(call.state.options.get("next-id", "")))
-    free = (n for n in range(int(limits.get("lower", 100)), int(limits.get("upper", 1000000)))
-            if n not in call.state.guests)
+    free = (
+        n for n in range(int(limits.get("lower", 100)), int(limits.get("upper", 1000000))) if n not in call.state.guests
+    )
     found = next(free, None)
     if found is None:
         raise Died("unable to get any free VMID in range")
@@ -103,8 +119,9 @@ LIST_OPTIONS = ("registered-tags", "user-allow-list")
 NAMED_FORMS: dict[str, Form] = {
     "backup-fleecing": {"enabled": {"type": "boolean", "default_key": 1}, "storage": {}},
     "backup-performance": {"max-workers": {}, "pbs-entries-max": {}},
-    "prune-backups": {f"keep-{period}": {} for period in (
-        "all", "last", "hourly", "daily", "weekly", "monthly", "yearly")},
+    "prune-backups": {
+        f"keep-{period}": {} for period in ("all", "last", "hourly", "daily", "weekly", "monthly", "yearly")
+    },
 }
 
 
@@ -210,7 +227,8 @@ def not_backed_up(call: Call) -> list[dict[str, Any]]:
     return [
         {"vmid": guest.vmid, "type": guest.kind}
         | ({"name": guest.name} if guest.kind == "lxc" or "name" in guest.config else {})
-        for guest in call.state.guests.values() if str(guest.vmid) not in covered
+        for guest in call.state.guests.values()
+        if str(guest.vmid) not in covered
     ]
 
 
@@ -225,8 +243,10 @@ def _sid(call: Call) -> str:
 
 @serves("GET", "/cluster/ha/resources")
 def ha_resources(call: Call) -> list[dict[str, Any]]:
-    return [{"sid": sid, "type": sid.split(":")[0], **found, "digest": section_digest(call.state.ha)}
-            for sid, found in call.state.ha.items()]
+    return [
+        {"sid": sid, "type": sid.split(":")[0], **found, "digest": section_digest(call.state.ha)}
+        for sid, found in call.state.ha.items()
+    ]
 
 
 @serves("POST", "/cluster/ha/resources")
@@ -261,8 +281,13 @@ def ha_status(call: Call) -> list[dict[str, Any]]:
     text = "OK" if call.state.quorate else f"No quorum on node '{node}'!"
     return [
         {"id": "quorum", "type": "quorum", "node": node, "quorate": int(call.state.quorate), "status": text},
-        {"id": "fencing", "type": "fencing", "node": node, "status": "standby (CRM watchdog standby)",
-         "armed-state": "standby"},
+        {
+            "id": "fencing",
+            "type": "fencing",
+            "node": node,
+            "status": "standby (CRM watchdog standby)",
+            "armed-state": "standby",
+        },
     ]
 
 
@@ -278,14 +303,33 @@ def ha_groups(_call: Call) -> None:
 
 @serves("GET", "/cluster/replication")
 def replication(call: Call) -> list[dict[str, Any]]:
-    return [{"id": name, **job} for name, job in call.state.replication.items()
-            if call.may(f"/vms/{job['guest']}", "VM.Audit")]
+    return [
+        {"id": name, **job}
+        for name, job in call.state.replication.items()
+        if call.may(f"/vms/{job['guest']}", "VM.Audit")
+    ]
 
 
 @serves("GET", "/cluster")
 def index(_call: Call) -> list[dict[str, str]]:
-    names = ("replication", "metrics", "config", "firewall", "backup", "backup-info", "ha", "acme", "ceph", "jobs",
-             "mapping", "sdn", "log", "resources", "tasks", "options", "status", "nextid")
+    names = (
+        "replication",
+        "metrics",
+        "config",
+        "firewall",
+        "backup",
+        "backup-info",
+        "ha",
+        "acme",
+        "ceph",
+        "jobs",
+        "mapping",
+        "sdn",
+        "log",
+        "resources",
+        "tasks",
+        "options",
+        "status",
+        "nextid",
+    )
     return [{"name": name} for name in names]
-
-

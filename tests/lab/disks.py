@@ -100,9 +100,14 @@ def path_of(state: State, volume: Volume) -> str:
     found = section(state, volume.storage)
     if not backend(state, volume.storage).files:
         return f"/dev/zvol/{found.get('pool', volume.storage)}/{volume.name}"
-    folder, _, name = volume.name.rpartition("/")
-    places = {"backup": "dump", "vztmpl": "template/cache", "iso": "template/iso", "snippets": "snippets",
-              "import": "import"}
+    folder, _unused, name = volume.name.rpartition("/")
+    places = {
+        "backup": "dump",
+        "vztmpl": "template/cache",
+        "iso": "template/iso",
+        "snippets": "snippets",
+        "import": "import",
+    }
     place = places.get(volume.content, f"images/{folder}")
     return f"{found['path']}/{place}/{name}"
 
@@ -124,12 +129,19 @@ def allocate(
     state: State, node: str, storage: str, guest_kind: str, vmid: int, size: int, form: str | None = None
 ) -> Volume:
     kind = backend(state, storage)
-    form = (kind.ct_format if guest_kind == "lxc" else form or kind.vm_formats[0])
+    form = kind.ct_format if guest_kind == "lxc" else form or kind.vm_formats[0]
     shared = section(state, storage).get("shared")
-    return state.add(Volume(
-        f"{storage}:{new_name(state, storage, vmid, form)}", None if shared else node,
-        "rootdir" if guest_kind == "lxc" else "images", form, size, int(time.time()), vmid=vmid,
-    ))
+    return state.add(
+        Volume(
+            f"{storage}:{new_name(state, storage, vmid, form)}",
+            None if shared else node,
+            "rootdir" if guest_kind == "lxc" else "images",
+            form,
+            size,
+            int(time.time()),
+            vmid=vmid,
+        )
+    )
 
 
 def log_new_filesystem(task: Task, state: State, volume: Volume) -> None:
@@ -140,7 +152,9 @@ def log_new_filesystem(task: Task, state: State, volume: Volume) -> None:
         task.log(
             f"Creating filesystem with {volume.size >> 12} 4k blocks and {volume.size >> 14} inodes",
             f"Filesystem UUID: {state.uuid()}",
-            "Superblock backups stored on blocks: ", "\t32768, 98304, 163840, 229376")
+            "Superblock backups stored on blocks: ",
+            "\t32768, 98304, 163840, 229376",
+        )
 
 
 def used_by(guest: Guest) -> Iterator[tuple[str, str]]:

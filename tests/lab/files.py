@@ -41,9 +41,12 @@ def write_environment(directory: Path, description: dict[str, Any]) -> None:
     """What a shell sources to work with the lab as its administrator."""
     admin = description["credentials"].get("admin", {})
     values = {
-        "PROXMOX_HOST": description["host"], "PROXMOX_PORT": str(description["port"]),
-        "PROXMOX_USER": admin.get("api_user"), "PROXMOX_TOKEN_ID": admin.get("api_token_id"),
-        "PROXMOX_TOKEN_SECRET": admin.get("api_token_secret"), "PROXMOX_CA_PATH": description["ca_path"],
+        "PROXMOX_HOST": description["host"],
+        "PROXMOX_PORT": str(description["port"]),
+        "PROXMOX_USER": admin.get("api_user"),
+        "PROXMOX_TOKEN_ID": admin.get("api_token_id"),
+        "PROXMOX_TOKEN_SECRET": admin.get("api_token_secret"),
+        "PROXMOX_CA_PATH": description["ca_path"],
     }
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in values.items() if value]
     write_private(directory / "lab.env", "".join(lines))

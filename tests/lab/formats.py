@@ -158,10 +158,12 @@ FORMATS: dict[str, Check] = {
     "ip-list": _list_of(_IP),
     "ipv4": _IPV4,
     "ipv6": _IPV6,
-    "lxc-ip-with-ll-iface-list": _list_of(_any_of("value does not look like a valid IP address", _IP, _pattern(
-        r"[0-9A-Fa-f:]+%\w+", ""))),
+    "lxc-ip-with-ll-iface-list": _list_of(
+        _any_of("value does not look like a valid IP address", _IP, _pattern(r"[0-9A-Fa-f:]+%\w+", ""))
+    ),
     "mac-addr": _pattern(
-        r"(?i:[0-9a-f][02468ace](:[0-9a-f]{2}){5})", "value does not look like a valid unicast MAC address"),
+        r"(?i:[0-9a-f][02468ace](:[0-9a-f]{2}){5})", "value does not look like a valid unicast MAC address"
+    ),
     "pve-bridge-id": _pattern(r"[-_.\w\d]+", "invalid bridge name '{value}'"),
     "pve-configid": _CONFIG_ID,
     "pve-configid-list": _list_of(_CONFIG_ID),
@@ -169,10 +171,12 @@ FORMATS: dict[str, Check] = {
     "pve-groupid": _GROUP,
     "pve-groupid-list": _list_of(_GROUP),
     "pve-iface": _IFACE,
-    "pve-ipv4-config": _any_of("value does not look like a valid ipv4 network configuration", _pattern(
-        "dhcp|manual", ""), _CIDR4),
-    "pve-ipv6-config": _any_of("value does not look like a valid ipv6 network configuration", _pattern(
-        "auto|dhcp|manual", ""), _CIDR6),
+    "pve-ipv4-config": _any_of(
+        "value does not look like a valid ipv4 network configuration", _pattern("dhcp|manual", ""), _CIDR4
+    ),
+    "pve-ipv6-config": _any_of(
+        "value does not look like a valid ipv6 network configuration", _pattern("auto|dhcp|manual", ""), _CIDR6
+    ),
     "pve-node": _NODE,
     "pve-node-list": _list_of(_NODE),
     "pve-poolid": _pool_id,
@@ -180,8 +184,7 @@ FORMATS: dict[str, Check] = {
     "pve-realm": _pattern(r"[A-Za-z][A-Za-z0-9.\-_]+", "value does not look like a valid realm"),
     "pve-roleid": _ROLE,
     "pve-roleid-list": _list_of(_ROLE),
-    "pve-startup-order": _pattern(
-        rf"({_STARTUP_KEYS})(,({_STARTUP_KEYS}))*", "unable to parse startup options"),
+    "pve-startup-order": _pattern(rf"({_STARTUP_KEYS})(,({_STARTUP_KEYS}))*", "unable to parse startup options"),
     "pve-storage-id": _storage_id,
     "pve-storage-id-list": _list_of(_storage_id),
     "pve-storage-path": _absolute_path,

@@ -23,11 +23,28 @@ from .state import Config, Guest, State, Volume, digest
 
 NOUN = {"lxc": "CT", "qemu": "VM"}
 CONFIG_PATH = {kind: f"/nodes/{{node}}/{kind}/{{vmid}}/config" for kind in NOUN}
-NOT_CONFIG = {"node", "vmid", "delete", "revert", "digest", "skiplock", "force", "background_delay",
-              "import-working-storage"}
+NOT_CONFIG = {
+    "node",
+    "vmid",
+    "delete",
+    "revert",
+    "digest",
+    "skiplock",
+    "force",
+    "background_delay",
+    "import-working-storage",
+}
 HIDDEN = {"cipassword": "**********"}
-SNAPSHOT_KEYS = ("snaptime", "parent", "description", "vmstate", "runningmachine", "runningcpu",
-                 "running-nets-host-mtu", "snapstate")
+SNAPSHOT_KEYS = (
+    "snaptime",
+    "parent",
+    "description",
+    "vmstate",
+    "runningmachine",
+    "runningcpu",
+    "running-nets-host-mtu",
+    "snapstate",
+)
 LOCK_FILE = {"lxc": "/run/lock/lxc/pve-config-{vmid}.lock", "qemu": "/var/lock/qemu-server/lock-{vmid}.conf"}
 
 
@@ -200,7 +217,9 @@ def snapshot_list(guest: Guest) -> list[dict[str, Any]]:
             entry["vmstate"] = int("vmstate" in config)
         entries.append(entry)
     now: dict[str, Any] = {
-        "name": "current", "description": "You are here!", "digest": config_digest(guest),
+        "name": "current",
+        "description": "You are here!",
+        "digest": config_digest(guest),
         "running": int(guest.running),
     }
     if "parent" in guest.config:
@@ -232,7 +251,7 @@ def prepare_snapshot(guest: Guest, name: str, description: str, extra: Config) -
 def commit_snapshot(state: State, guest: Guest, name: str) -> None:
     guest.snapshots[name].pop("snapstate")
     guest.config["parent"] = name
-    for _, volume in disks.volumes_of(state, guest, unused=False):
+    for _unused, volume in disks.volumes_of(state, guest, unused=False):
         volume.snapshots.add(name)
 
 
@@ -243,7 +262,7 @@ def drop_snapshot(state: State, guest: Guest, name: str) -> None:
             config.pop("parent")
             if parent:
                 config["parent"] = parent
-    for _, volume in disks.volumes_of(state, guest):
+    for _unused, volume in disks.volumes_of(state, guest):
         volume.snapshots.discard(name)
 
 
@@ -271,7 +290,7 @@ def undone(state: State, guest: Guest, made: list[Volume]) -> Iterator[None]:
 
 
 def destroy(state: State, guest: Guest, *, purge: bool) -> None:
-    for _, volume in disks.volumes_of(state, guest):
+    for _unused, volume in disks.volumes_of(state, guest):
         state.remove(volume)
     state.guests.pop(guest.vmid, None)
     state.acl[:] = [entry for entry in state.acl if entry["path"] != f"/vms/{guest.vmid}"]

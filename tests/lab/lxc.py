@@ -20,8 +20,23 @@ ONE = BASE + "/{vmid}"
 MIB = 1 << 20
 COUNTERS = ("cpu", "disk", "diskread", "diskwrite", "mem", "netin", "netout", "swap", "uptime")
 PRESSURE = ("cpufull", "cpusome", "iofull", "iosome", "memoryfull", "memorysome")
-CHILDREN = ("config", "pending", "status", "vncproxy", "termproxy", "vncwebsocket", "spiceproxy", "migrate", "clone",
-            "rrd", "rrddata", "firewall", "snapshot", "resize", "interfaces")
+CHILDREN = (
+    "config",
+    "pending",
+    "status",
+    "vncproxy",
+    "termproxy",
+    "vncwebsocket",
+    "spiceproxy",
+    "migrate",
+    "clone",
+    "rrd",
+    "rrddata",
+    "firewall",
+    "snapshot",
+    "resize",
+    "interfaces",
+)
 
 
 # lists and status
@@ -52,8 +67,12 @@ def figures(state: State, guest: Guest) -> dict[str, Any]:
     config = guest.config
     being_made = set(config) <= {"lock"}
     found: dict[str, Any] = {
-        **dict.fromkeys(COUNTERS, 0), "type": "lxc", "vmid": guest.vmid, "name": guest.name,
-        "status": "running" if guest.running else "stopped", "cpus": cpus(state, guest),
+        **dict.fromkeys(COUNTERS, 0),
+        "type": "lxc",
+        "vmid": guest.vmid,
+        "name": guest.name,
+        "status": "running" if guest.running else "stopped",
+        "cpus": cpus(state, guest),
         "maxmem": int(config.get("memory", 512)) * MIB,
         "maxswap": 0 if being_made else int(config.get("swap", 512)) * MIB,
         "maxdisk": next((v.size for key, v in disks.volumes_of(state, guest) if key == "rootfs"), 4 * disks.GIB),
@@ -90,7 +109,7 @@ def _interface(name: str, mac: str, cidr: str) -> dict[str, Any]:
     addresses: list[dict[str, Any]] = []
     entry: dict[str, Any] = {"name": name, "hwaddr": mac, "hardware-address": mac, "ip-addresses": addresses}
     if "/" in cidr:
-        address, _, prefix = cidr.partition("/")
+        address, _unused, prefix = cidr.partition("/")
         addresses.append({"ip-address": address, "ip-address-type": "inet", "prefix": int(prefix)})
         entry["inet"] = cidr
     return entry
@@ -262,7 +281,7 @@ def check_removable(state: State, guest: Guest, *, purge: bool) -> None:
 
 def check_clones(state: State, guest: Guest) -> None:
     """A base volume stays as long as linked clones need it; a btrfs clone needs nothing."""
-    for _, volume in disks.volumes_of(state, guest):
+    for _unused, volume in disks.volumes_of(state, guest):
         if disks.section(state, volume.storage)["type"] != "btrfs" and disks.in_use_by_clones(state, volume):
             raise Died(f"base volume '{volume.volid}' is still in use by linked cloned")
 
@@ -372,7 +391,7 @@ def check_target(call: Call, target: str) -> None:
 
 def move_to(state: State, guest: Guest, node: str) -> None:
     """The guest and its local volumes change their node."""
-    for _, volume in disks.volumes_of(state, guest):
+    for _unused, volume in disks.volumes_of(state, guest):
         if volume.node is not None:
             state.remove(volume)
             volume.node = node

@@ -30,7 +30,8 @@ READ_ONLY = ("unprivileged",)
 # These take effect in a running container; the others wait for its next start.
 LIVE = re.compile(
     r"description|onboot|startup|protection|hostname|hookscript|cores|tags|lock|memory|swap|cpulimit|cpuunits|net\d+"
-    r"|mp\d+|unused\d+")
+    r"|mp\d+|unused\d+"
+)
 
 
 @serves("GET", CONFIG)
@@ -218,8 +219,10 @@ def _check_device(path: str) -> None:
 
 
 # The devices that the lab's nodes have.
-DEVICES = frozenset({f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty", "kvm", "fuse")}
-                    | {"/dev/dri/renderD128", "/dev/dri/card0", "/dev/net/tun"})
+DEVICES = frozenset(
+    {f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty", "kvm", "fuse")}
+    | {"/dev/dri/renderD128", "/dev/dri/card0", "/dev/net/tun"}
+)
 
 
 def normal_net(state: State, value: str) -> str:

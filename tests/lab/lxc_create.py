@@ -19,8 +19,21 @@ from .state import Config, Guest, State, Volume
 from .tasks import Outcome, Steps, Task
 
 BASE = "/nodes/{node}/lxc"
-NOT_CONFIG = ("ostemplate", "restore", "force", "unique", "storage", "password", "ssh-public-keys", "pool", "start",
-              "bwlimit", "ignore-unpack-errors", "ha-managed", "lock")
+NOT_CONFIG = (
+    "ostemplate",
+    "restore",
+    "force",
+    "unique",
+    "storage",
+    "password",
+    "ssh-public-keys",
+    "pool",
+    "start",
+    "bwlimit",
+    "ignore-unpack-errors",
+    "ha-managed",
+    "lock",
+)
 DEFAULTS: Config = {"arch": "amd64", "memory": 512, "swap": 512}
 
 
@@ -190,7 +203,7 @@ def _restorer(call: Call, options: Config, mounts: Config, storage: str) -> Any:
             saved = _saved_config(call, options)
             wanted = {k: _sized(storage, str(v)) for k, v in mounts.items()} or _same_disks(call, saved, storage)
             old = state.guests.get(call.vmid)
-            old_disks = [volume for _, volume in disks.volumes_of(state, old)] if old else []
+            old_disks = [volume for _unused, volume in disks.volumes_of(state, old)] if old else []
             guest, made = _blank(call, old), list[Volume]()
             with guests.undone(state, guest, made):
                 places = _disks(call, task, guest, wanted, made)
@@ -278,7 +291,7 @@ def clone(call: Call) -> str:
         raise Died("Cannot do full clones on a running container without snapshots")
     if not full and not source.template:
         raise Died("Linked clone feature is only available for templates")
-    for _, volume in disks.volumes_of(call.state, source, unused=False):
+    for _unused, volume in disks.volumes_of(call.state, source, unused=False):
         disks.check_content(call.state, call.node, storage or volume.storage, "rootdir")
         disks.need_space(call, storage or volume.storage)
     for key in [key for key in config if re.fullmatch(r"net\d+", key)]:
@@ -337,12 +350,21 @@ def _link(state: State, base: Volume, copied: Volume) -> None:
 def log_copy(task: Task) -> None:
     """The statistics of rsync."""
     task.log(
-        "", "Number of files: 88 (reg: 12, dir: 26, link: 50)",
+        "",
+        "Number of files: 88 (reg: 12, dir: 26, link: 50)",
         "Number of created files: 86 (reg: 12, dir: 24, link: 50)",
-        "Number of deleted files: 0", "Number of regular files transferred: 12", "Total file size: 1,892,134 bytes",
-        "Total transferred file size: 1,889,850 bytes", "Literal data: 1,889,850 bytes", "Matched data: 0 bytes",
-        "File list size: 0", "File list generation time: 0.001 seconds", "File list transfer time: 0.000 seconds",
-        "Total bytes sent: 1,896,520", "Total bytes received: 359", "",
+        "Number of deleted files: 0",
+        "Number of regular files transferred: 12",
+        "Total file size: 1,892,134 bytes",
+        "Total transferred file size: 1,889,850 bytes",
+        "Literal data: 1,889,850 bytes",
+        "Matched data: 0 bytes",
+        "File list size: 0",
+        "File list generation time: 0.001 seconds",
+        "File list transfer time: 0.000 seconds",
+        "Total bytes sent: 1,896,520",
+        "Total bytes received: 359",
+        "",
         "sent 1,896,520 bytes  received 359 bytes  3,793,758.00 bytes/sec",
         "total size is 1,892,134  speedup is 1.00",
     )

@@ -33,8 +33,13 @@ def online(state: State, node: str) -> bool:
 def figures(state: State, node: str) -> dict[str, Any]:
     found = state.nodes[node]
     return {
-        "cpu": 0.05, "maxcpu": int(found.get("cores", 2)), "mem": 2 << 30, "maxmem": int(found.get("memory", 8 << 30)),
-        "disk": DISK // 8, "maxdisk": DISK, "uptime": int(time.time() - BOOTED),
+        "cpu": 0.05,
+        "maxcpu": int(found.get("cores", 2)),
+        "mem": 2 << 30,
+        "maxmem": int(found.get("memory", 8 << 30)),
+        "disk": DISK // 8,
+        "maxdisk": DISK,
+        "uptime": int(time.time() - BOOTED),
     }
 
 
@@ -49,7 +54,11 @@ def index(call: Call) -> list[dict[str, Any]]:
     for node in call.state.nodes:
         up = online(call.state, node)
         entry: dict[str, Any] = {
-            "node": node, "type": "node", "id": f"node/{node}", "status": "online" if up else "offline", "level": "",
+            "node": node,
+            "type": "node",
+            "id": f"node/{node}",
+            "status": "online" if up else "offline",
+            "level": "",
             "ssl_fingerprint": fingerprint(node),
         }
         if up and call.may(f"/nodes/{node}", "Sys.Audit"):
@@ -63,18 +72,41 @@ def status(call: Call) -> dict[str, Any]:
     own = figures(call.state, call.node)
     cores = own["maxcpu"]
     return {
-        "uptime": own["uptime"], "cpu": own["cpu"], "wait": 0, "idle": 0, "loadavg": ["0.10", "0.08", "0.05"],
+        "uptime": own["uptime"],
+        "cpu": own["cpu"],
+        "wait": 0,
+        "idle": 0,
+        "loadavg": ["0.10", "0.08", "0.05"],
         "pveversion": f"pve-manager/{VERSION['version']}/{VERSION['repoid']}",
         "kversion": "Linux 6.17.2-1-pve #1 SMP PREEMPT_DYNAMIC PMX 6.17.2-1",
-        "current-kernel": {"release": "6.17.2-1-pve", "machine": "x86_64", "sysname": "Linux",
-                           "version": "#1 SMP PREEMPT_DYNAMIC PMX 6.17.2-1"},
+        "current-kernel": {
+            "release": "6.17.2-1-pve",
+            "machine": "x86_64",
+            "sysname": "Linux",
+            "version": "#1 SMP PREEMPT_DYNAMIC PMX 6.17.2-1",
+        },
         "boot-info": {"mode": "efi"},
-        "cpuinfo": {"cores": cores, "cpus": cores, "sockets": 1, "model": "AMD EPYC", "vendor": "AuthenticAMD",
-                    "mhz": "2596.130", "hvm": "1", "flags": "fpu vme svm", "user_hz": 100, "family": "25"},
-        "memory": {"total": own["maxmem"], "used": own["mem"], "free": own["maxmem"] - own["mem"],
-                   "available": own["maxmem"] - own["mem"]},
+        "cpuinfo": {
+            "cores": cores,
+            "cpus": cores,
+            "sockets": 1,
+            "model": "AMD EPYC",
+            "vendor": "AuthenticAMD",
+            "mhz": "2596.130",
+            "hvm": "1",
+            "flags": "fpu vme svm",
+            "user_hz": 100,
+            "family": "25",
+        },
+        "memory": {
+            "total": own["maxmem"],
+            "used": own["mem"],
+            "free": own["maxmem"] - own["mem"],
+            "available": own["maxmem"] - own["mem"],
+        },
         "rootfs": {"total": DISK, "used": own["disk"], "avail": DISK - own["disk"], "free": DISK - own["disk"]},
-        "swap": {"total": SWAP, "used": 0, "free": SWAP}, "ksm": {"shared": 0},
+        "swap": {"total": SWAP, "used": 0, "free": SWAP},
+        "ksm": {"shared": 0},
     }
 
 
@@ -128,7 +160,8 @@ def network(call: Call) -> dict[str, Any]:
 def _visible_task(call: Call, task: Task) -> bool:
     owner = task.user.partition("!")[0]
     return (owner == call.caller.user and (not call.caller.token or task.user == call.caller.id)) or call.may(
-        f"/nodes/{task.node}", "Sys.Audit")
+        f"/nodes/{task.node}", "Sys.Audit"
+    )
 
 
 @serves("GET", NODE + "/tasks")
@@ -136,24 +169,29 @@ def tasks(call: Call) -> Answer:
     params = call.params
     source = params.get("source", "archive")
     found = [
-        task for task in reversed(call.tasks.all.values())
-        if task.node == call.node and _visible_task(call, task) and _wanted(task, params)
+        task
+        for task in reversed(call.tasks.all.values())
+        if task.node == call.node
+        and _visible_task(call, task)
+        and _wanted(task, params)
         and (source == "all" or task.running == (source == "active"))
     ]
     start, limit = int(params.get("start", 0)), int(params.get("limit", 50))
-    entries = [task.entry() for task in found[start:start + limit or None]]
+    entries = [task.entry() for task in found[start : start + limit or None]]
     return Answer(entries, {"total": len(found)})
 
 
 def _wanted(task: Task, params: dict[str, Any]) -> bool:
-    return all((
-        not params.get("errors") or task.exit not in (None, "OK"),
-        params.get("vmid") is None or task.id == str(params["vmid"]),
-        params.get("userfilter") is None or params["userfilter"] in task.user,
-        params.get("typefilter") is None or params["typefilter"] == task.kind,
-        params.get("since") is None or task.started >= params["since"],
-        params.get("until") is None or task.started <= params["until"],
-    ))
+    return all(
+        (
+            not params.get("errors") or task.exit not in (None, "OK"),
+            params.get("vmid") is None or task.id == str(params["vmid"]),
+            params.get("userfilter") is None or params["userfilter"] in task.user,
+            params.get("typefilter") is None or params["typefilter"] == task.kind,
+            params.get("since") is None or task.started >= params["since"],
+            params.get("until") is None or task.started <= params["until"],
+        )
+    )
 
 
 @serves("GET", "/cluster/tasks")
@@ -192,7 +230,7 @@ def task_log(call: Call) -> Answer:
     else:
         lines = _find(call).lines
     start, limit = int(call.params.get("start", 0)), int(call.params.get("limit", 50))
-    shown = [{"n": n + 1, "t": text} for n, text in enumerate(lines)][start:start + limit or None]
+    shown = [{"n": n + 1, "t": text} for n, text in enumerate(lines)][start : start + limit or None]
     return Answer(shown or [{"n": 1, "t": "no content"}], {"total": len(lines)})
 
 

@@ -73,8 +73,16 @@ def run(app: LabApp, wanted: dict[str, Any]) -> dict[str, Any]:
     node = wanted.get("node") or app.state.local
     result = _answer(app, node, argv, wanted)
     # Only the words that name what is done: an option may hold a password.
-    app.record({"time": time.time(), "user": ROOT, "method": METHOD, "path": "/".join(["", *argv[:2]]), "params": {},
-                "status": result.rc})
+    app.record(
+        {
+            "time": time.time(),
+            "user": ROOT,
+            "method": METHOD,
+            "path": "/".join(["", *argv[:2]]),
+            "params": {},
+            "status": result.rc,
+        }
+    )
     pulled = None if result.pulled is None else base64.b64encode(result.pulled).decode()
     return {"stdout": result.out, "stderr": result.err, "rc": result.rc, "pulled": pulled}
 
@@ -246,7 +254,7 @@ def _exec(app: LabApp, node: str, rest: list[str], wanted: dict[str, Any]) -> Re
 def _command(rest: list[str]) -> list[str]:
     """The command stands after --; options of pct itself may stand before."""
     if "--" in rest:
-        return rest[rest.index("--") + 1:]
+        return rest[rest.index("--") + 1 :]
     return rest
 
 
@@ -280,10 +288,21 @@ def _echo(_guest: Guest, words: list[str], _stdin: bytes) -> Result:
 
 Program = Callable[[Guest, list[str], bytes], Result]
 PROGRAMS: dict[str, Program] = {
-    "cat": _cat, "echo": _echo, "sh": _shell, "bash": _shell, "ash": _shell,
-    "false": lambda *_: Result(rc=1), "true": lambda *_: Result(),
+    "cat": _cat,
+    "echo": _echo,
+    "sh": _shell,
+    "bash": _shell,
+    "ash": _shell,
+    "false": lambda *_unused: Result(rc=1),
+    "true": lambda *_unused: Result(),
 }
 Own = Callable[["LabApp", str, list[str], dict[str, Any]], Result]
 OWN: dict[str, Own] = {
-    "list": _list, "config": _config, "status": _status, "unlock": _unlock, "push": _push, "pull": _pull, "exec": _exec,
+    "list": _list,
+    "config": _config,
+    "status": _status,
+    "unlock": _unlock,
+    "push": _push,
+    "pull": _pull,
+    "exec": _exec,
 }

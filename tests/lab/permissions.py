@@ -143,8 +143,12 @@ def check_endpoint(permissions: Permissions, rule: dict[str, Any] | None, params
 def _check(permissions: Permissions, rule: list[Any], params: dict[str, Any]) -> None:
     kind, *rest = rule
     {
-        "and": _check_and, "or": _check_or, "perm": _check_perm, "perm-modify": _check_modify,
-        "userid-param": _check_userid_param, "userid-group": _check_userid_group,
+        "and": _check_and,
+        "or": _check_or,
+        "perm": _check_perm,
+        "perm-modify": _check_modify,
+        "userid-param": _check_userid_param,
+        "userid-group": _check_userid_group,
     }[kind](permissions, rest, params)
 
 
@@ -187,7 +191,9 @@ def _check_modify(permissions: Permissions, rest: list[Any], params: dict[str, A
 
 
 MODIFY_BY_ALLOCATE = {
-    "/storage/": ("Datastore.Allocate",), "/vms/": ("VM.Allocate",), "/pool/": ("Pool.Allocate",),
+    "/storage/": ("Datastore.Allocate",),
+    "/vms/": ("VM.Allocate",),
+    "/pool/": ("Pool.Allocate",),
 }
 
 

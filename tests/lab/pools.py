@@ -31,7 +31,8 @@ def index(call: Call) -> list[dict[str, Any]]:
         call.need(f"/pool/{name}", "Pool.Audit")
         return [{"poolid": name, **found}]
     return [
-        {"poolid": name, **_comment(pool)} for name, pool in sorted(call.state.pools.items())
+        {"poolid": name, **_comment(pool)}
+        for name, pool in sorted(call.state.pools.items())
         if call.may(f"/pool/{name}", "Pool.Audit")
     ]
 

@@ -6,18 +6,46 @@
 
 from __future__ import annotations
 
-_GUEST_USER = frozenset({
-    "VM.Audit", "VM.Backup", "VM.Config.CDROM", "VM.Config.Cloudinit", "VM.Console", "VM.PowerMgmt",
-    "VM.GuestAgent.Audit", "VM.GuestAgent.FileRead", "VM.GuestAgent.FileSystemMgmt", "VM.GuestAgent.FileWrite",
-})
+_GUEST_USER = frozenset(
+    {
+        "VM.Audit",
+        "VM.Backup",
+        "VM.Config.CDROM",
+        "VM.Config.Cloudinit",
+        "VM.Console",
+        "VM.PowerMgmt",
+        "VM.GuestAgent.Audit",
+        "VM.GuestAgent.FileRead",
+        "VM.GuestAgent.FileSystemMgmt",
+        "VM.GuestAgent.FileWrite",
+    }
+)
 _GUEST_ADMIN = _GUEST_USER | {
-    "VM.Allocate", "VM.Clone", "VM.Config.CPU", "VM.Config.Disk", "VM.Config.HWType", "VM.Config.Memory",
-    "VM.Config.Network", "VM.Config.Options", "VM.GuestAgent.Unrestricted", "VM.Migrate", "VM.Replicate",
-    "VM.Snapshot", "VM.Snapshot.Rollback",
+    "VM.Allocate",
+    "VM.Clone",
+    "VM.Config.CPU",
+    "VM.Config.Disk",
+    "VM.Config.HWType",
+    "VM.Config.Memory",
+    "VM.Config.Network",
+    "VM.Config.Options",
+    "VM.GuestAgent.Unrestricted",
+    "VM.Migrate",
+    "VM.Replicate",
+    "VM.Snapshot",
+    "VM.Snapshot.Rollback",
 }
-_AUDIT = frozenset({
-    "Datastore.Audit", "Mapping.Audit", "Pool.Audit", "SDN.Audit", "Sys.Audit", "VM.Audit", "VM.GuestAgent.Audit",
-})
+_AUDIT = frozenset(
+    {
+        "Datastore.Audit",
+        "Mapping.Audit",
+        "Pool.Audit",
+        "SDN.Audit",
+        "Sys.Audit",
+        "VM.Audit",
+        "VM.GuestAgent.Audit",
+    }
+)
 _DATASTORE_USER = frozenset({"Datastore.AllocateSpace", "Datastore.Audit"})
 _DATASTORE_ADMIN = _DATASTORE_USER | {"Datastore.Allocate", "Datastore.AllocateTemplate"}
 _USER_ADMIN = frozenset({"Group.Allocate", "Realm.AllocateUser", "User.Modify"})
@@ -26,11 +54,14 @@ _SDN_USER = frozenset({"SDN.Audit", "SDN.Use"})
 _SDN_ADMIN = _SDN_USER | {"SDN.Allocate"}
 _POOL_ADMIN = frozenset({"Pool.Allocate", "Pool.Audit"})
 _SYS_ADMIN = frozenset({"Sys.Audit", "Sys.Console", "Sys.Syslog"})
-_ADMIN = (
-    _GUEST_ADMIN | _DATASTORE_ADMIN | _USER_ADMIN | _MAPPING_USER | _SDN_ADMIN | _POOL_ADMIN | _SYS_ADMIN
-)
+_ADMIN = _GUEST_ADMIN | _DATASTORE_ADMIN | _USER_ADMIN | _MAPPING_USER | _SDN_ADMIN | _POOL_ADMIN | _SYS_ADMIN
 ALL = _ADMIN | {
-    "Mapping.Modify", "Permissions.Modify", "Realm.Allocate", "Sys.AccessNetwork", "Sys.Incoming", "Sys.Modify",
+    "Mapping.Modify",
+    "Permissions.Modify",
+    "Realm.Allocate",
+    "Sys.AccessNetwork",
+    "Sys.Incoming",
+    "Sys.Modify",
     "Sys.PowerMgmt",
 }
 

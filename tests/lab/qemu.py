@@ -20,10 +20,38 @@ ONE = BASE + "/{vmid}"
 STATUS = ONE + "/status"
 COUNTERS = ("cpu", "disk", "mem", "memhost", "netin", "netout", "uptime")
 PRESSURE = ("cpufull", "cpusome", "iofull", "iosome", "memoryfull", "memorysome")
-AGENT_CALLS = ("get-fsinfo", "get-host-name", "get-osinfo", "get-time", "get-timezone", "get-users", "get-vcpus",
-               "info", "network-get-interfaces")
-CHILDREN = ("config", "pending", "clone", "feature", "status", "snapshot", "migrate", "resize", "move_disk", "firewall",
-            "agent", "cloudinit", "rrd", "rrddata", "monitor", "vncproxy", "termproxy", "vncwebsocket", "spiceproxy")
+AGENT_CALLS = (
+    "get-fsinfo",
+    "get-host-name",
+    "get-osinfo",
+    "get-time",
+    "get-timezone",
+    "get-users",
+    "get-vcpus",
+    "info",
+    "network-get-interfaces",
+)
+CHILDREN = (
+    "config",
+    "pending",
+    "clone",
+    "feature",
+    "status",
+    "snapshot",
+    "migrate",
+    "resize",
+    "move_disk",
+    "firewall",
+    "agent",
+    "cloudinit",
+    "rrd",
+    "rrddata",
+    "monitor",
+    "vncproxy",
+    "termproxy",
+    "vncwebsocket",
+    "spiceproxy",
+)
 
 
 # lists and status
@@ -48,12 +76,15 @@ def children(call: Call) -> list[dict[str, str]]:
 def figures(state: State, guest: Guest) -> dict[str, Any]:
     config = guest.config
     memory = qemu_config.values_of("memory", str(config.get("memory", 512)))
-    volumes = [volume for _, volume in disks.volumes_of(state, guest, unused=False)]
+    volumes = [volume for _unused, volume in disks.volumes_of(state, guest, unused=False)]
     found: dict[str, Any] = {
-        **dict.fromkeys(COUNTERS, 0), "vmid": guest.vmid, "name": guest.name,
+        **dict.fromkeys(COUNTERS, 0),
+        "vmid": guest.vmid,
+        "name": guest.name,
         "status": "running" if guest.running else "stopped",
         "cpus": int(config.get("vcpus", int(config.get("cores", 1)) * int(config.get("sockets", 1)))),
-        "maxmem": int(memory["current"]) << 20, "maxdisk": volumes[0].size if volumes else 0,
+        "maxmem": int(memory["current"]) << 20,
+        "maxdisk": volumes[0].size if volumes else 0,
     }
     found |= {"tags": config["tags"]} if config.get("tags") else {}
     found |= {"lock": guest.lock} if guest.lock else {}
@@ -252,7 +283,7 @@ def delete(call: Call) -> str:
     def work(task: Task) -> Steps:
         if not call.params.get("skiplock"):
             guests.enter(task.log, guest)
-        for _, volume in disks.volumes_of(call.state, guest):
+        for _unused, volume in disks.volumes_of(call.state, guest):
             if disks.in_use_by_clones(call.state, volume):
                 raise Died(f"base volume '{volume.volid}' is still in use by linked cloned")
         if guest.running:
@@ -307,8 +338,7 @@ def move_disk(call: Call) -> str:
     def work(task: Task) -> Steps:
         guests.enter(task.log, guest)
         where = f"from current storage '{source.storage}' to target storage '{storage}'"
-        task.log(f"copying volume '{source.volid}' {where}",
-                 f"create full clone of drive {key} ({source.volid})")
+        task.log(f"copying volume '{source.volid}' {where}", f"create full clone of drive {key} ({source.volid})")
         target = disks.allocate(call.state, guest.node, storage, "qemu", guest.vmid, source.size, form)
         qemu_create.log_copy(task, call.state, target)
         yield
@@ -331,13 +361,30 @@ def migrate_precondition(call: Call) -> dict[str, Any]:
     guest = find(call)
     others = [node for node in call.state.nodes if node != guest.node]
     local = [
-        {"volid": volume.volid, "drivename": key, "size": volume.size, "is_attached": 1, "replicate": 1, "shared": 0,
-         "cdrom": 0, "is_unused": int(key.startswith("unused")), "is_vmstate": 0, "is_cloudinit": 0, "is_tpmstate": 0}
-        for key, volume in disks.volumes_of(call.state, guest) if volume.node
+        {
+            "volid": volume.volid,
+            "drivename": key,
+            "size": volume.size,
+            "is_attached": 1,
+            "replicate": 1,
+            "shared": 0,
+            "cdrom": 0,
+            "is_unused": int(key.startswith("unused")),
+            "is_vmstate": 0,
+            "is_cloudinit": 0,
+            "is_tpmstate": 0,
+        }
+        for key, volume in disks.volumes_of(call.state, guest)
+        if volume.node
     ]
     return {
-        "running": int(guest.running), "allowed_nodes": others, "not_allowed_nodes": {node: {} for node in others},
-        "local_disks": local, "local_resources": [], "mapped-resources": [], "mapped-resource-info": {},
+        "running": int(guest.running),
+        "allowed_nodes": others,
+        "not_allowed_nodes": {node: {} for node in others},
+        "local_disks": local,
+        "local_resources": [],
+        "mapped-resources": [],
+        "mapped-resource-info": {},
         "has-dbus-vmstate": 1,
     }
 
@@ -353,7 +400,7 @@ def migrate(call: Call) -> str:
     guests.check_lock(guest)
     if guest.running and not online:
         raise Died("can't migrate running VM without --online")
-    local = any(volume.node for _, volume in disks.volumes_of(call.state, guest))
+    local = any(volume.node for _unused, volume in disks.volumes_of(call.state, guest))
 
     def work(task: Task) -> Steps:
         guests.enter(task.log, guest)

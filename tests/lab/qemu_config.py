@@ -32,7 +32,7 @@ PRIVILEGES = {
     "VM.Config.Memory": r"memory|balloon|shares|hugepages",
     "VM.Config.Network": r"net\d+",
     "VM.Config.HWType": r"acpi|machine|kvm|vga|hostpci\d+|usb\d+|serial\d+|parallel\d+|audio\d+|rng\d+|watchdog|bios"
-                        r"|arch|ivshmem|keyboard|tablet",
+    r"|arch|ivshmem|keyboard|tablet",
     "VM.Config.Cloudinit": r"ci\w+|ipconfig\d+|nameserver|searchdomain|sshkeys",
 }
 CLOUDINIT = ("cicustom", "cipassword", "citype", "ciuser", "nameserver", "searchdomain", "sshkeys")
@@ -46,9 +46,15 @@ ROOT_ONLY = (
 )
 # These take effect in a running VM; the others wait for its next start.
 LIVE = re.compile(
-    r"lock|name|onboot|shares|startup|description|protection|vmstatestorage|hookscript|tags|balloon|cpuunits|cpulimit")
-HOTPLUG = {"network": r"net\d+", "disk": r"(scsi|virtio|unused)\d+", "usb": r"usb\d+", "cpu": r"cores|sockets|vcpus",
-           "memory": r"memory"}
+    r"lock|name|onboot|shares|startup|description|protection|vmstatestorage|hookscript|tags|balloon|cpuunits|cpulimit"
+)
+HOTPLUG = {
+    "network": r"net\d+",
+    "disk": r"(scsi|virtio|unused)\d+",
+    "usb": r"usb\d+",
+    "cpu": r"cores|sockets|vcpus",
+    "memory": r"memory",
+}
 
 
 @serves("GET", CONFIG)
@@ -75,7 +81,7 @@ def cloudinit(call: Call) -> list[dict[str, Any]]:
 @serves("PUT", CONFIG)
 def update(call: Call) -> None:
     guest, change = _prepare(call)
-    _apply(call, guest, change, lambda *_: None)
+    _apply(call, guest, change, lambda *_unused: None)
 
 
 @serves("POST", CONFIG)
@@ -226,7 +232,7 @@ def put(state: State, guest: Guest, key: str, value: Any) -> None:
 def _keep_unused(state: State, guest: Guest, value: str) -> None:
     volid = value.split(",", 1)[0]
     volume = state.volume(guest.node, volid)
-    named = [found for _, found in disks.used_by(guest)]
+    named = [found for _unused, found in disks.used_by(guest)]
     if volume and volume.vmid == guest.vmid and volid not in named and "cloudinit" not in volid:
         disks.add_unused(guest, volid)
 
@@ -294,7 +300,7 @@ def _hookscript(state: State, guest: Guest, text: str) -> str:
 def _ssh_keys(_state: State, _guest: Guest, text: str) -> str:
     """Each key's blob begins with the length and the name of its type, and is whole."""
     for line in unquote(text).splitlines():
-        kind, _, rest = line.strip().partition(" ")
+        kind, _unused, rest = line.strip().partition(" ")
         try:
             blob = base64.b64decode(rest.split(" ")[0], validate=True)
         except binascii.Error:
@@ -305,9 +311,12 @@ def _ssh_keys(_state: State, _guest: Guest, text: str) -> str:
 
 
 SIMPLE: dict[str, Callable[[State, Guest, str], Any]] = {
-    "tags": _tags, "boot": _boot, "hookscript": _hookscript, "sshkeys": _ssh_keys,
+    "tags": _tags,
+    "boot": _boot,
+    "hookscript": _hookscript,
+    "sshkeys": _ssh_keys,
     "description": lambda _state, _guest, text: text.rstrip("\n"),
-    "cipassword": lambda *_: guests.HIDDEN["cipassword"],
+    "cipassword": lambda *_unused: guests.HIDDEN["cipassword"],
 }
 
 
@@ -349,8 +358,11 @@ def _imported_size(state: State, guest: Guest, source: str | None) -> int | None
 
 def _cloudinit_disk(state: State, guest: Guest, key: str, wanted: str) -> str:
     storage = wanted.split(":", 1)[0]
-    name = f"{guest.vmid}/vm-{guest.vmid}-cloudinit.qcow2" if disks.backend(state, storage).files else (
-        f"vm-{guest.vmid}-cloudinit")
+    name = (
+        f"{guest.vmid}/vm-{guest.vmid}-cloudinit.qcow2"
+        if disks.backend(state, storage).files
+        else (f"vm-{guest.vmid}-cloudinit")
+    )
     volume = Volume(f"{storage}:{name}", guest.node, "images", "qcow2", 4 << 20, int(time.time()), vmid=guest.vmid)
     state.add(volume)
     value = f"{volume.volid},media=cdrom"
@@ -382,8 +394,10 @@ def render_disk(key: str, values: dict[str, str]) -> str:
 def log_disk(log: Any, state: State, volume: Volume) -> None:
     path = disks.path_of(state, volume)
     if volume.format == "qcow2":
-        log(f"Formatting '{path}', fmt=qcow2 cluster_size=65536 extended_l2=off preallocation=metadata "
-            f"compression_type=zlib size={volume.size} lazy_refcounts=off refcount_bits=16")
+        log(
+            f"Formatting '{path}', fmt=qcow2 cluster_size=65536 extended_l2=off preallocation=metadata "
+            f"compression_type=zlib size={volume.size} lazy_refcounts=off refcount_bits=16"
+        )
     elif disks.backend(state, volume.storage).files:
         log(f"Formatting '{path}', fmt={volume.format} size={volume.size} preallocation=off")
 

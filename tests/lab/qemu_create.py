@@ -19,8 +19,19 @@ from .tasks import Steps, Task
 
 BASE = "/nodes/{node}/qemu"
 ONE = BASE + "/{vmid}"
-NOT_CONFIG = ("archive", "force", "unique", "storage", "pool", "start", "bwlimit", "ha-managed", "live-restore",
-              "import-working-storage", "lock")
+NOT_CONFIG = (
+    "archive",
+    "force",
+    "unique",
+    "storage",
+    "pool",
+    "start",
+    "bwlimit",
+    "ha-managed",
+    "live-restore",
+    "import-working-storage",
+    "lock",
+)
 
 
 @serves("POST", BASE)
@@ -67,12 +78,15 @@ def _fill(call: Call, guest: Guest, options: Config) -> None:
     """The options that are no disks, and what PVE adds."""
     state = call.state
     guest.config |= {
-        "meta": f"creation-qemu=10.0.13,ctime={int(time.time())}", "smbios1": f"uuid={state.uuid()}",
+        "meta": f"creation-qemu=10.0.13,ctime={int(time.time())}",
+        "smbios1": f"uuid={state.uuid()}",
         "vmgenid": state.uuid(),
     }
     first = [key for key in options if key != "boot"]
     for key in [*first, *(["boot"] if "boot" in options else [])]:
-        qemu_config.put(state, guest, key, qemu_config.normalise(state, guest, key, options[key], lambda *_: None))
+        qemu_config.put(
+            state, guest, key, qemu_config.normalise(state, guest, key, options[key], lambda *_unused: None)
+        )
     if "boot" not in guest.config:
         guest.config["boot"] = default_boot(guest.config)
     guest.config.pop("lock", None)
@@ -113,7 +127,7 @@ def _restore(call: Call, options: Config, archive: str, old: Guest | None) -> st
         if backup.archive is None or backup.archive.kind != "qemu":
             raise Died(f"ERROR: file '{disks.path_of(state, backup)}' does not look like a QemuServer vzdump backup")
         saved = copy.deepcopy(backup.archive)
-        for _, volume in disks.volumes_of(state, guest):
+        for _unused, volume in disks.volumes_of(state, guest):
             state.remove(volume)
         guest.config = {"lock": "create"}
         places = _same_disks(call, task, guest, saved)
@@ -176,8 +190,10 @@ def clone(call: Call) -> str:
         call.state.guests[newid] = made
         volumes: list[Volume] = []
         with guests.undone(call.state, made, volumes):
-            places = {key: _copy(call, task, made, key, volume, str(config[key]), full, volumes)
-                      for key, volume in disks.volumes_of(call.state, source, unused=False)}
+            places = {
+                key: _copy(call, task, made, key, volume, str(config[key]), full, volumes)
+                for key, volume in disks.volumes_of(call.state, source, unused=False)
+            }
             yield
         dropped = ("lock", "template", *guests.SNAPSHOT_KEYS)
         made.config = {k: v for k, v in config.items() if k not in dropped and not k.startswith("unused")} | places
@@ -199,8 +215,9 @@ def _copy(
 ) -> str:
     state, storage = call.state, call.params.get("storage") or volume.storage
     task.log(f"create {'full' if full else 'linked'} clone of drive {key} ({volume.volid})")
-    copied = disks.allocate(state, made.node, storage, "qemu", made.vmid, volume.size,
-                            call.params.get("format") or volume.format)
+    copied = disks.allocate(
+        state, made.node, storage, "qemu", made.vmid, volume.size, call.params.get("format") or volume.format
+    )
     volumes.append(copied)
     if full:
         log_copy(task, state, copied)
@@ -216,16 +233,21 @@ def _copy(
 
 def log_overlay(task: Task, state: State, copied: Volume, base: str) -> None:
     if disks.backend(state, copied.storage).files:
-        task.log(f"Formatting '{disks.path_of(state, copied)}', fmt=qcow2 cluster_size=131072 extended_l2=on "
-                 f"preallocation=metadata compression_type=zlib size={copied.size} backing_file=../{base} "
-                 "backing_fmt=qcow2 lazy_refcounts=off refcount_bits=16")
+        task.log(
+            f"Formatting '{disks.path_of(state, copied)}', fmt=qcow2 cluster_size=131072 extended_l2=on "
+            f"preallocation=metadata compression_type=zlib size={copied.size} backing_file=../{base} "
+            "backing_fmt=qcow2 lazy_refcounts=off refcount_bits=16"
+        )
 
 
 def log_copy(task: Task, state: State, copied: Volume) -> None:
     qemu_config.log_disk(task.log, state, copied)
     whole = f"{copied.size / disks.GIB:.1f} GiB"
-    task.log(f"allocated target volume '{copied.volid}'", f"transferred 0.0 B of {whole} (0.00%)",
-             f"transferred {whole} of {whole} (100.00%)")
+    task.log(
+        f"allocated target volume '{copied.volid}'",
+        f"transferred 0.0 B of {whole} (0.00%)",
+        f"transferred {whole} of {whole} (100.00%)",
+    )
 
 
 @serves("POST", ONE + "/template")
@@ -257,7 +279,7 @@ def make_base(state: State, guest: Guest) -> None:
 
 def move_to(state: State, guest: Guest, node: str) -> None:
     """The guest and its local volumes change their node."""
-    for _, volume in disks.volumes_of(state, guest):
+    for _unused, volume in disks.volumes_of(state, guest):
         if volume.node is not None:
             state.remove(volume)
             volume.node = node

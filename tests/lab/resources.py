@@ -16,8 +16,23 @@ from .state import Guest, State
 
 Entry = dict[str, Any]
 FIGURES = {"lxc": lxc.figures, "qemu": qemu.figures}
-KEPT = ("cpu", "disk", "diskread", "diskwrite", "lock", "maxdisk", "maxmem", "mem", "name", "netin", "netout",
-        "status", "tags", "uptime", "vmid")
+KEPT = (
+    "cpu",
+    "disk",
+    "diskread",
+    "diskwrite",
+    "lock",
+    "maxdisk",
+    "maxmem",
+    "mem",
+    "name",
+    "netin",
+    "netout",
+    "status",
+    "tags",
+    "uptime",
+    "vmid",
+)
 
 
 def guest(call: Call, found: Guest) -> Entry:
@@ -66,14 +81,20 @@ def node(call: Call, name: str) -> Entry:
 def storages(call: Call, only: str | None = None) -> Iterator[Entry]:
     for name, section in call.state.storages.items():
         if only not in (None, name) or not call.may(
-                f"/storage/{name}", "Datastore.Audit", "Datastore.AllocateSpace", some=True):
+            f"/storage/{name}", "Datastore.Audit", "Datastore.AllocateSpace", some=True
+        ):
             continue
         for where in str(section.get("nodes") or ",".join(call.state.nodes)).split(","):
             own = storage.figures(call.state, name, where)
             up = own["active"] and nodes.online(call.state, where)
             entry = {
-                "id": f"storage/{where}/{name}", "type": "storage", "node": where, "storage": name,
-                "content": own["content"], "shared": own["shared"], "plugintype": own["type"],
+                "id": f"storage/{where}/{name}",
+                "type": "storage",
+                "node": where,
+                "storage": name,
+                "content": own["content"],
+                "shared": own["shared"],
+                "plugintype": own["type"],
                 "status": "available" if up else "unknown",
             }
             yield entry | ({"disk": own["used"], "maxdisk": own["total"]} if up else {})
@@ -92,5 +113,11 @@ def pools(call: Call) -> Iterator[Entry]:
 def networks(call: Call) -> Iterator[Entry]:
     for name in call.state.nodes:
         if call.may("/sdn/zones/localnetwork", "SDN.Audit", "SDN.Allocate", some=True):
-            yield {"id": f"network/{name}/zone/localnetwork", "type": "network", "node": name,
-                   "network": "localnetwork", "network-type": "zone", "status": "ok"}
+            yield {
+                "id": f"network/{name}/zone/localnetwork",
+                "type": "network",
+                "node": name,
+                "network": "localnetwork",
+                "network-type": "zone",
+                "status": "ok",
+            }

@@ -24,8 +24,22 @@ UNKNOWN = "property is not defined in schema and the schema does not allow addit
 MISSING = "property is missing and it is not optional"
 # How many of an indexed property there are: virtio0 to virtio15.
 INDEX_LIMITS = {
-    "dev": 256, "hostpci": 16, "ide": 4, "ipconfig": 32, "link": 8, "mp": 256, "net": 32, "numa": 8, "parallel": 3,
-    "sata": 6, "scsi": 31, "serial": 4, "unused": 256, "usb": 14, "virtio": 16, "virtiofs": 10,
+    "dev": 256,
+    "hostpci": 16,
+    "ide": 4,
+    "ipconfig": 32,
+    "link": 8,
+    "mp": 256,
+    "net": 32,
+    "numa": 8,
+    "parallel": 3,
+    "sata": 6,
+    "scsi": 31,
+    "serial": 4,
+    "unused": 256,
+    "usb": 14,
+    "virtio": 16,
+    "virtiofs": 10,
 }
 # Formats that the description only names, and that are property strings.
 NAMED_FORMS: dict[str, Form] = {
@@ -36,8 +50,11 @@ NAMED_FORMS: dict[str, Form] = {
         "gw6": {"type": "string", "format": "ipv6", "optional": 1, "requires": "ip6"},
     },
 }
-_TYPES = {"boolean": re.compile(r"[01]"), "integer": re.compile(r"[+-]?\d+"),
-          "number": re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")}
+_TYPES = {
+    "boolean": re.compile(r"[01]"),
+    "integer": re.compile(r"[+-]?\d+"),
+    "number": re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"),
+}
 
 
 @dataclass(frozen=True)
@@ -88,7 +105,7 @@ def find_path(segments: list[str]) -> tuple[str, dict[str, str]] | None:
 
     # A volid holds a slash, which a client may leave unquoted in the path.
     for end in range(len(segments), 0, -1):
-        joined = [*segments[: end - 1], "/".join(segments[end - 1:])]
+        joined = [*segments[: end - 1], "/".join(segments[end - 1 :])]
         template = walk(_tree(), joined)
         if template and (end == len(segments) or template.endswith(("{volume}", "{cidr}"))):
             names = template.strip("/").split("/")

@@ -90,7 +90,7 @@ class Certificates:
         leaf.private_key_and_cert_chain_pem.write_to_path(str(self.leaf_path))
         der = ssl.PEM_cert_to_DER_cert(leaf.cert_chain_pems[0].bytes().decode())
         digest = hashlib.sha256(der).hexdigest().upper()
-        self.fingerprint = ":".join(digest[n:n + 2] for n in range(0, len(digest), 2))
+        self.fingerprint = ":".join(digest[n : n + 2] for n in range(0, len(digest), 2))
 
 
 def is_write(method: str, path: str) -> bool:
@@ -106,8 +106,12 @@ class Lab:
     """
 
     def __init__(
-        self, seed: dict[str, Any] | None = None, task_seconds: float = 0.0, *,
-        directory: Path | None = None, port: int = 0,
+        self,
+        seed: dict[str, Any] | None = None,
+        task_seconds: float = 0.0,
+        *,
+        directory: Path | None = None,
+        port: int = 0,
     ) -> None:
         self._temporary = tempfile.TemporaryDirectory() if directory is None else None
         self.directory = directory or Path(self._temporary.name if self._temporary else ".")
@@ -122,11 +126,19 @@ class Lab:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((HOST, port))
         self.port: int = self._socket.getsockname()[1]
-        self._server = Server(uvicorn.Config(
-            self.app.asgi(), http=Protocol, loop="asyncio", ws="none", lifespan="off", log_level="error",
-            ssl_keyfile=str(certificates.leaf_path), ssl_certfile=str(certificates.leaf_path),
-            timeout_graceful_shutdown=1,
-        ))
+        self._server = Server(
+            uvicorn.Config(
+                self.app.asgi(),
+                http=Protocol,
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                log_level="error",
+                ssl_keyfile=str(certificates.leaf_path),
+                ssl_certfile=str(certificates.leaf_path),
+                timeout_graceful_shutdown=1,
+            )
+        )
         self._thread: threading.Thread | None = None
         self.pct = files.write_pct(self.directory)
         files.write_description(self.directory, self.description())
@@ -141,7 +153,7 @@ class Lab:
             time.sleep(0.005)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_unused: object) -> None:
         self._server.stop()
         if self._thread:
             self._thread.join(timeout=5)
@@ -181,7 +193,7 @@ class Lab:
         """By name, with the names of the collection's options; those of users that a seed took away are left out."""
         found: dict[str, dict[str, str]] = {}
         for name, spec in self.app.state.credentials.items():
-            owner, _, token = spec.get("token", spec.get("user", "")).partition("!")
+            owner, _unused, token = spec.get("token", spec.get("user", "")).partition("!")
             user = self.app.state.users.get(owner, {})
             if token in user.get("tokens", {}):
                 secret = user["tokens"][token]["secret"]
@@ -193,6 +205,11 @@ class Lab:
     def description(self) -> dict[str, Any]:
         """What lab.json holds."""
         return {
-            "host": self.host, "port": self.port, "ca_path": self.ca_path, "fingerprint": self.fingerprint,
-            "credentials": self.credentials, "log": str(self.log), "pct": str(self.pct),
+            "host": self.host,
+            "port": self.port,
+            "ca_path": self.ca_path,
+            "fingerprint": self.fingerprint,
+            "credentials": self.credentials,
+            "log": str(self.log),
+            "pct": str(self.pct),
         }

@@ -27,7 +27,7 @@ def kind_of(call: Call) -> str:
 
 def possible(state: State, guest: Guest) -> bool:
     """Whether every disk of the guest can have snapshots."""
-    volumes = [volume for _, volume in disks.volumes_of(state, guest, unused=False)]
+    volumes = [volume for _unused, volume in disks.volumes_of(state, guest, unused=False)]
     return all(disks.backend(state, v.storage).snapshots or v.format == "qcow2" for v in volumes)
 
 
@@ -101,20 +101,28 @@ def _log(state: State, task: Task, guest: Guest, with_memory: bool) -> None:
 
 
 def _save_memory(call: Call, task: Task, guest: Guest, name: str) -> Config:
-    first = next((volume for _, volume in disks.volumes_of(call.state, guest, unused=False)), None)
+    first = next((volume for _unused, volume in disks.volumes_of(call.state, guest, unused=False)), None)
     storage = call.state.storages and (first.storage if first else "local")
     size = (int(guest.config.get("memory", 512)) * 2 + 500) << 20
     volume = disks.allocate(call.state, guest.node, str(storage), "qemu", guest.vmid, size, "raw")
     call.state.remove(volume)
-    volume.volid = volume.volid.rpartition("vm-")[0] + f"vm-{guest.vmid}-state-{name}" + (
-        ".raw" if disks.backend(call.state, volume.storage).files else "")
+    volume.volid = (
+        volume.volid.rpartition("vm-")[0]
+        + f"vm-{guest.vmid}-state-{name}"
+        + (".raw" if disks.backend(call.state, volume.storage).files else "")
+    )
     call.state.add(volume)
     task.log(
         f"Formatting '{disks.path_of(call.state, volume)}', fmt=raw size={size} preallocation=off",
-        f"saving VM state and RAM using storage '{storage}'", "completed saving the VM state in 0s, saved 4.00 KiB",
+        f"saving VM state and RAM using storage '{storage}'",
+        "completed saving the VM state in 0s, saved 4.00 KiB",
     )
-    return {"vmstate": volume.volid, "runningmachine": "pc-i440fx-10.0", "running-nets-host-mtu": "net0=1500",
-            "runningcpu": "kvm64,enforce,+kvm_pv_eoi,+kvm_pv_unhalt,+lahf_lm,+sep"}
+    return {
+        "vmstate": volume.volid,
+        "runningmachine": "pc-i440fx-10.0",
+        "running-nets-host-mtu": "net0=1500",
+        "runningcpu": "kvm64,enforce,+kvm_pv_eoi,+kvm_pv_unhalt,+lahf_lm,+sep",
+    }
 
 
 @serves("POST", *(path + "/rollback" for path in ONE))
@@ -142,7 +150,7 @@ def rollback(call: Call) -> str:
 def _check_newest(state: State, guest: Guest, name: str) -> None:
     """ZFS goes back to the newest snapshot only."""
     newer = [other for other in guest.snapshots if guest.snapshots[other].get("parent") == name]
-    for _, volume in disks.volumes_of(state, guest, unused=False):
+    for _unused, volume in disks.volumes_of(state, guest, unused=False):
         if newer and disks.section(state, volume.storage)["type"] == "zfspool":
             raise Died(f"can't rollback, '{name}' is not most recent snapshot on '{volume.volid}'")
 

@@ -111,9 +111,9 @@ class State:
         self.pools: dict[str, dict[str, Any]] = data.get("pools", {})
         self.options: dict[str, Any] = data.get("options", {})
         self.aliases: dict[str, dict[str, dict[str, str]]] = {}
-        self.backup_jobs: dict[str, dict[str, Any]] = {}
-        self.ha: dict[str, dict[str, Any]] = {}
-        self.replication: dict[str, dict[str, Any]] = {}
+        self.backup_jobs: dict[str, dict[str, Any]] = data.get("backup_jobs", {})
+        self.ha: dict[str, dict[str, Any]] = data.get("ha", {})
+        self.replication: dict[str, dict[str, Any]] = data.get("replication", {})
         self.volumes: dict[tuple[str | None, str], Volume] = {}
         self.guests: dict[int, Guest] = {}
         # How old /cluster/resources may be: PVE's statistics daemon reports every ten seconds.
@@ -129,9 +129,17 @@ class State:
         for volid, spec in volumes.items():
             shared = self.storages[volid.split(":", 1)[0]].get("shared")
             for node in [None] if shared else spec.get("nodes", list(self.nodes)):
-                self.add(Volume(
-                    volid, node, spec["content"], spec["format"], spec.get("size", 3 << 20), int(time.time()),
-                    vmid=spec.get("vmid")))
+                self.add(
+                    Volume(
+                        volid,
+                        node,
+                        spec["content"],
+                        spec["format"],
+                        spec.get("size", 3 << 20),
+                        int(time.time()),
+                        vmid=spec.get("vmid"),
+                    )
+                )
 
     def _seed_guests(self, guests: dict[int, dict[str, Any]]) -> None:
         for vmid, spec in guests.items():
@@ -142,8 +150,17 @@ class State:
             for volid, size in spec.get("disks", {}).items():
                 content = "rootdir" if guest.kind == "lxc" else "images"
                 shared = self.storages[volid.split(":", 1)[0]].get("shared")
-                self.add(Volume(volid, None if shared else guest.node, content, spec.get("format", "raw"),
-                                int(size), int(time.time()), vmid=guest.vmid))
+                self.add(
+                    Volume(
+                        volid,
+                        None if shared else guest.node,
+                        content,
+                        spec.get("format", "raw"),
+                        int(size),
+                        int(time.time()),
+                        vmid=guest.vmid,
+                    )
+                )
 
     def add(self, volume: Volume) -> Volume:
         self.volumes[volume.node, volume.volid] = volume
@@ -158,7 +175,7 @@ class State:
     def mac(self) -> str:
         """A new address; the prefix is Proxmox's own."""
         prefix = self.options.get("mac_prefix", "BC:24:11")
-        return ":".join([prefix, *(f"{self._random.randrange(256):02X}" for _ in range(3))])
+        return ":".join([prefix, *(f"{self._random.randrange(256):02X}" for _unused in range(3))])
 
     def uuid(self) -> str:
         digits = f"{self._random.getrandbits(128):032x}"

@@ -21,10 +21,26 @@ from .tasks import Steps, Task
 ONE = "/storage/{storage}"
 ON_NODE = "/nodes/{node}/storage"
 CONTENT = ON_NODE + "/{storage}/content"
-REQUIRED = {"dir": ("path",), "btrfs": ("path",), "nfs": ("server", "export"), "cifs": ("server", "share"),
-            "zfspool": ("pool",), "lvm": ("vgname",), "lvmthin": ("vgname", "thinpool"), "pbs": ("server", "datastore")}
-DEFAULT_CONTENT = {"dir": "images,rootdir", "btrfs": "images,rootdir", "nfs": "images", "cifs": "images",
-                   "zfspool": "images,rootdir", "lvm": "images,rootdir", "lvmthin": "images,rootdir", "pbs": "backup"}
+REQUIRED = {
+    "dir": ("path",),
+    "btrfs": ("path",),
+    "nfs": ("server", "export"),
+    "cifs": ("server", "share"),
+    "zfspool": ("pool",),
+    "lvm": ("vgname",),
+    "lvmthin": ("vgname", "thinpool"),
+    "pbs": ("server", "datastore"),
+}
+DEFAULT_CONTENT = {
+    "dir": "images,rootdir",
+    "btrfs": "images,rootdir",
+    "nfs": "images",
+    "cifs": "images",
+    "zfspool": "images,rootdir",
+    "lvm": "images,rootdir",
+    "lvmthin": "images,rootdir",
+    "pbs": "backup",
+}
 SHARED = ("nfs", "cifs", "rbd", "cephfs", "iscsi", "iscsidirect", "zfs")
 REMOTE = ("nfs", "cifs", "pbs", "iscsi", "esxi")
 TOTAL = 270553174016
@@ -43,9 +59,10 @@ def _shown(call: Call, name: str) -> dict[str, Any]:
 def index(call: Call) -> list[dict[str, Any]]:
     wanted = call.params.get("type")
     return [
-        _shown(call, name) for name, found in call.state.storages.items()
-        if wanted in (None, found["type"]) and call.may(
-            f"/storage/{name}", "Datastore.Audit", "Datastore.AllocateSpace", some=True)
+        _shown(call, name)
+        for name, found in call.state.storages.items()
+        if wanted in (None, found["type"])
+        and call.may(f"/storage/{name}", "Datastore.Audit", "Datastore.AllocateSpace", some=True)
     ]
 
 
@@ -140,9 +157,14 @@ def figures(state: State, name: str, node: str) -> dict[str, Any]:
     active = not found.get("disable") and name not in state.storages_offline
     used = sum(v.size for v in state.volumes.values() if v.storage == name and v.node in (None, node))
     return {
-        "type": found["type"], "content": found.get("content", ""), "shared": int(found.get("shared", 0)),
-        "enabled": int(not found.get("disable")), "active": int(active),
-        "total": TOTAL if active else 0, "used": used if active else 0, "avail": max(TOTAL - used, 0) if active else 0,
+        "type": found["type"],
+        "content": found.get("content", ""),
+        "shared": int(found.get("shared", 0)),
+        "enabled": int(not found.get("disable")),
+        "active": int(active),
+        "total": TOTAL if active else 0,
+        "used": used if active else 0,
+        "avail": max(TOTAL - used, 0) if active else 0,
     }
 
 
@@ -188,7 +210,8 @@ def content(call: Call) -> list[dict[str, Any]]:
     storage, wanted, vmid = call.params["storage"], call.params.get("content"), call.params.get("vmid")
     disks.check_storage(call.state, call.node, storage)
     return [
-        describe(volume) for volume in volumes_on(call, storage)
+        describe(volume)
+        for volume in volumes_on(call, storage)
         if wanted in (None, volume.content) and vmid in (None, volume.vmid) and _may_see(call, volume)
     ]
 
@@ -207,7 +230,10 @@ def _may_see(call: Call, volume: Volume) -> bool:
 
 def describe(volume: Volume) -> dict[str, Any]:
     entry: dict[str, Any] = {
-        "volid": volume.volid, "content": volume.content, "format": volume.format, "size": volume.size,
+        "volid": volume.volid,
+        "content": volume.content,
+        "format": volume.format,
+        "size": volume.size,
         "ctime": volume.ctime,
     }
     if volume.content in ("images", "rootdir"):
@@ -234,7 +260,7 @@ def full_volid(call: Call) -> str:
 
 
 def _check_name(call: Call, volid: str) -> None:
-    storage, _, name = volid.partition(":")
+    storage, _unused, name = volid.partition(":")
     disks.check_storage(call.state, call.node, storage)
     if disks.backend(call.state, storage).files and "/" not in name:
         raise Died(f"unable to parse directory volume name '{name}'")
@@ -256,7 +282,9 @@ def read_volume(call: Call) -> dict[str, Any]:
         raise Died(f"volume_size_info on '{volid}' failed - no format")
     form = volume.format if volume.content in ("images", "rootdir") else "raw"
     entry: dict[str, Any] = {
-        "path": disks.path_of(call.state, volume), "size": volume.size, "used": min(volume.size, 1105920),
+        "path": disks.path_of(call.state, volume),
+        "size": volume.size,
+        "used": min(volume.size, 1105920),
         "format": form,
     }
     if volume.content == "backup":
@@ -285,7 +313,7 @@ def update_volume(call: Call) -> None:
 def delete_volume(call: Call) -> str | None:
     volid = full_volid(call)
     _check_name(call, volid)
-    storage, _, name = volid.partition(":")
+    storage, _unused, name = volid.partition(":")
     found = call.state.volume(call.node, volid)
     _check_access(call, volid, found)
     owner = _owner(found, name)

@@ -70,10 +70,16 @@ class Task:
         self.log(f"WARN: {line}")
 
     def identity(self) -> dict[str, Any]:
-        user, _, token = self.user.partition("!")
+        user, _unused, token = self.user.partition("!")
         found: dict[str, Any] = {
-            "upid": self.upid, "node": self.node, "pid": self.pid, "pstart": self.pstart,
-            "starttime": int(self.started), "type": self.kind, "id": self.id, "user": user,
+            "upid": self.upid,
+            "node": self.node,
+            "pid": self.pid,
+            "pstart": self.pstart,
+            "starttime": int(self.started),
+            "type": self.kind,
+            "id": self.id,
+            "user": user,
         }
         return found | ({"tokenid": token} if token else {})
 

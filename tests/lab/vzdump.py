@@ -104,8 +104,11 @@ def _one(call: Call, task: Task, vmid: int, storage: str) -> Steps:
     status = "running" if guest.running else "stopped"
     mode = call.params.get("mode", "snapshot") if guest.running or guest.kind == "qemu" else "stop"
     began = time.time()
-    task.log(f"INFO: Starting Backup of VM {vmid} ({guest.kind})", f"INFO: Backup started at {_clock(began)}",
-             f"INFO: status = {status}")
+    task.log(
+        f"INFO: Starting Backup of VM {vmid} ({guest.kind})",
+        f"INFO: Backup started at {_clock(began)}",
+        f"INFO: status = {status}",
+    )
     guests.check_lock(guest)
     task.log(f"INFO: backup mode: {mode}", "INFO: ionice priority: 7")
     noun = guests.NOUN[guest.kind]
@@ -158,7 +161,7 @@ def _archive(call: Call, guest: Guest, storage: str, began: float) -> Volume:
     while True:
         stamp = time.strftime("%Y_%m_%d-%H_%M_%S", time.gmtime(moment))
         stem = f"{storage}:backup/vzdump-{guest.kind}-{guest.vmid}-{stamp}."
-        if not any(volid.startswith(stem) for _, volid in call.state.volumes):
+        if not any(volid.startswith(stem) for _unused, volid in call.state.volumes):
             break
         moment += 1
     return Volume(stem + form, node, "backup", form, 1104361 if packed else 2170880, moment, vmid=guest.vmid)
@@ -210,8 +213,13 @@ def defaults(call: Call) -> dict[str, Any]:
 # thinning out
 
 Choose = Callable[[Volume], str]
-PERIODS = {"keep-hourly": "%Y-%m-%d %H", "keep-daily": "%Y-%m-%d", "keep-weekly": "%G-%V", "keep-monthly": "%Y-%m",
-           "keep-yearly": "%Y"}
+PERIODS = {
+    "keep-hourly": "%Y-%m-%d %H",
+    "keep-daily": "%Y-%m-%d",
+    "keep-weekly": "%G-%V",
+    "keep-monthly": "%Y-%m",
+    "keep-yearly": "%Y",
+}
 
 
 def parse_keep(text: str | None) -> dict[str, int]:

@@ -86,7 +86,7 @@ class Site:
 
     def finish(self, process: subprocess.Popen[str]) -> Done:
         try:
-            output, _ = process.communicate(timeout=TIME_LIMIT)
+            output, _unused = process.communicate(timeout=TIME_LIMIT)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             pytest.fail(f"hangs for more than {TIME_LIMIT} seconds: {process.communicate()[0]}")

@@ -124,7 +124,8 @@ def test_missing_privileges_are_named(site: Site) -> None:
     done = site.play(CHANGE, who="auditor")
     assert "    missing privilege: VM.Config.CPU on /vms/200" in done.shown
     assert "    missing privilege: VM.Config.Network on /vms/200" in done.shown
-    assert done.shown[-1] == HEADLINE.replace("privileges: 0", "privileges: 2")
+    assert "    missing privilege: SDN.Use on /sdn/zones/localnetwork/vmbr0" in done.shown
+    assert done.shown[-1] == HEADLINE.replace("privileges: 0", "privileges: 3")
 
 
 def test_a_real_run_is_silent_and_writes_how_the_steps_went(site: Site) -> None:

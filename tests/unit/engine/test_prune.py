@@ -108,7 +108,7 @@ def _some_times(chance: random.Random) -> list[int]:
     """Moments in bursts, so that every period holds several."""
     start = int(at("2026-02-14 12:00"))
     spans = [3600, 86400, 7 * 86400, 31 * 86400, 700 * 86400]
-    return sorted({start - chance.randint(0, chance.choice(spans)) for _ in range(chance.randint(1, 25))})
+    return sorted({start - chance.randint(0, chance.choice(spans)) for _unused in range(chance.randint(1, 25))})
 
 
 @pytest.mark.parametrize(

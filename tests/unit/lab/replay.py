@@ -64,8 +64,19 @@ def load(file: Path) -> list[Recording]:
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
         raw = json.loads(line)
         body = json.loads(raw["body"]) if raw["body"] else None
-        found.append(Recording(number, raw["label"], raw["as"], raw["method"], raw["path"], raw["params"],
-                               raw["status"], raw["reason"], body))
+        found.append(
+            Recording(
+                number,
+                raw["label"],
+                raw["as"],
+                raw["method"],
+                raw["path"],
+                raw["params"],
+                raw["status"],
+                raw["reason"],
+                body,
+            )
+        )
     return found
 
 
@@ -134,8 +145,11 @@ def explain(want: Any, got: Any) -> str:
     if isinstance(want, dict) and isinstance(got, dict):
         parts = [f"-{key}" for key in sorted(want.keys() - got.keys())]
         parts += [f"+{key}" for key in sorted(got.keys() - want.keys())]
-        parts += [f"{key}: {explain(want[key], got[key])}" for key in sorted(want.keys() & got.keys())
-                  if want[key] != got[key]]
+        parts += [
+            f"{key}: {explain(want[key], got[key])}"
+            for key in sorted(want.keys() & got.keys())
+            if want[key] != got[key]
+        ]
         return ", ".join(parts)
     if isinstance(want, list) and isinstance(got, list):
         missing, more = [e for e in want if e not in got], [e for e in got if e not in want]
@@ -173,8 +187,15 @@ class RoundTrip:
     entries: list[dict[str, Any]]
     guests = {
         "qemu": (500, {"vmid": 500, "name": "rt", "memory": 512}),
-        "lxc": (510, {"vmid": 510, "hostname": "rt", "rootfs": "local:1",
-                      "ostemplate": "local:vztmpl/alpine-3.20-default_20240606_amd64.tar.gz"}),
+        "lxc": (
+            510,
+            {
+                "vmid": 510,
+                "hostname": "rt",
+                "rootfs": "local:1",
+                "ostemplate": "local:vztmpl/alpine-3.20-default_20240606_amd64.tar.gz",
+            },
+        ),
     }
 
     machine_failures = "EFI base image"  # that machine had no firmware of Proxmox
@@ -182,7 +203,7 @@ class RoundTrip:
     def play(self, request: Callable[[str, str, dict[str, Any]], requests.Response], lab: Lab) -> Iterator[str | None]:
         """What differs, entry by entry."""
         lab.state.add(Volume("local:iso/x.iso", "pve1", "iso", "iso", 4096, 0))
-        for kind, (_, params) in self.guests.items():
+        for kind, (_unused, params) in self.guests.items():
             request("POST", f"/nodes/pve1/{kind}", params)
         for entry in self.entries:
             if self.machine_failures in entry["reason"]:
@@ -244,8 +265,9 @@ class Replay:
             if recording.method != "GET" and recording.status == 200:
                 self.foreign_paths.append(re.sub(r"/(upload|download-url)$", "/content", recording.path))
             return True
-        written = any(recording.path.startswith(path) or path.startswith(f"{recording.path}/")
-                      for path in self.foreign_paths)
+        written = any(
+            recording.path.startswith(path) or path.startswith(f"{recording.path}/") for path in self.foreign_paths
+        )
         return recording.task in self.foreign_tasks or written
 
     def _by_hand(self, work: dict[str, Any], recording: Recording) -> None:
@@ -321,20 +343,25 @@ class Replay:
         upid = recording.upid or ""
         end = self.ends.get(upid)
         if end and end != "OK" and (self.machine.failed(end) or self.machine.failed(upid)):
-            self.lab.fault(method=recording.method, path=re.escape(recording.path) + "$", task_exit=end,
-                           task_keep="savevm" in end)
+            self.lab.fault(
+                method=recording.method, path=re.escape(recording.path) + "$", task_exit=end, task_keep="savevm" in end
+            )
 
     def _send(self, recording: Recording) -> requests.Response:
         path = "/".join(quote(part, safe=":!@") for part in self._translate(recording.path).split("/"))
         if "/content/" in recording.path:
-            head, _, volume = self._translate(recording.path).partition("/content/")
+            head, _unused, volume = self._translate(recording.path).partition("/content/")
             path = f"{head}/content/{quote(volume, safe=':')}"
         params = {key: self._translate(str(value)) for key, value in recording.params.items()}
         in_query = recording.method in ("GET", "DELETE")
         headers = {"no csrf": {"CSRFPreventionToken": ""}, "bad csrf": {"CSRFPreventionToken": "x"}}
         return self._session(recording).request(
-            recording.method, self.base + path, headers=headers.get(recording.label),
-            params=params if in_query else None, data=None if in_query else params)
+            recording.method,
+            self.base + path,
+            headers=headers.get(recording.label),
+            params=params if in_query else None,
+            data=None if in_query else params,
+        )
 
     def _translate(self, text: str) -> str:
         for archive in re.findall(r"vzdump-lxc-\d+-2026_\d\d_\d\d-\d\d_\d\d_\d\d", text):
@@ -390,7 +417,7 @@ class Replay:
         if not who:
             return {}
         if "!" in who or "@" not in who:
-            user, _, token = who.partition("!")
+            user, _unused, token = who.partition("!")
             known = self.lab.state.users.get(user, {}).get("tokens", {}).get(token, {})
             secret = self.tokens.get(who) or known.get("secret", "00000000-0000-0000-0000-000000000000")
             return {"Authorization": f"PVEAPIToken={who}={secret}"}
@@ -402,5 +429,3 @@ class Replay:
 
 def _found(pattern: re.Pattern[str], lines: list[dict[str, Any]]) -> list[str]:
     return [match[1] for line in lines if (match := pattern.search(line["t"]))]
-
-

@@ -50,8 +50,11 @@ def get(found: dict[str, Any], path: str) -> Any:
     session = requests.Session()
     session.trust_env = False
     answer = session.get(
-        f"https://{found['host']}:{found['port']}{path}", verify=found["ca_path"], timeout=5,
-        headers={"Authorization": f"PVEAPIToken={admin['api_token_id']}={admin['api_token_secret']}"})
+        f"https://{found['host']}:{found['port']}{path}",
+        verify=found["ca_path"],
+        timeout=5,
+        headers={"Authorization": f"PVEAPIToken={admin['api_token_id']}={admin['api_token_secret']}"},
+    )
     return answer.json()
 
 
@@ -59,7 +62,8 @@ def test_start_status_stop(started: dict[str, Any], directory: Path) -> None:
     status = get(started, "/api2/json/cluster/status")["data"]
     assert [entry["name"] for entry in status] == ["mine", "pve1", "pve2"]
     assert lab("status", "--dir", str(directory)).stdout == (
-        f"running: pid {started['pid']}, https://{started['host']}:{started['port']}\n")
+        f"running: pid {started['pid']}, https://{started['host']}:{started['port']}\n"
+    )
     again = lab("start", "--dir", str(directory))
     assert (again.returncode, "already runs" in again.stderr) == (1, True)
     assert is_lab(started["pid"], directory)

@@ -27,7 +27,7 @@ def client(lab: Lab) -> Client:
 
 def test_an_answer_instead_of_the_work(lab: Lab, client: Client) -> None:
     lab.fault(method="POST", path=r"/status/start$", status=502, reason="Bad Gateway", count=2)
-    for _ in range(2):
+    for _unused in range(2):
         answer = client.call("POST", START)
         assert (answer.status_code, answer.reason) == (502, "Bad Gateway")
     assert not lab.state.guests[100].running
@@ -52,7 +52,8 @@ def test_a_dropped_connection(lab: Lab, client: Client, when: str, done: bool) -
 def test_a_task_fails_in_the_middle_and_cleans_up(lab: Lab, client: Client) -> None:
     lab.fault(method="POST", path=r"/lxc$", task_exit="no space left on device")
     assert client.task("POST", "/nodes/pve1/lxc", vmid=101, ostemplate=TEMPLATE, rootfs="local:1") == (
-        "no space left on device")
+        "no space left on device"
+    )
     assert 101 not in lab.state.guests
     assert not [volume for volume in lab.state.volumes.values() if volume.vmid == 101]
 
@@ -126,7 +127,8 @@ def test_no_quorum(lab: Lab, client: Client) -> None:
     refused = client.call("POST", "/pools", poolid="p1")
     assert refused.reason == "create pool failed: cfs-lock 'file-user_cfg' error: no quorum!"
     assert client.call("POST", "/nodes/pve1/lxc", vmid=101, ostemplate=TEMPLATE).reason == (
-        "cluster not ready - no quorum?")
+        "cluster not ready - no quorum?"
+    )
     assert client.data("GET", "/cluster/status")[0]["quorate"] == 0
 
 

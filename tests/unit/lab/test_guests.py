@@ -64,13 +64,24 @@ def test_a_restore_has_the_identity_of_its_backup_unless_it_is_to_be_unique(lab:
     root.data("POST", "/nodes/pve1/vzdump", vmid=100, storage="nas", compress="zstd")
     source = archive(lab)
     root.task("POST", "/nodes/pve1/lxc", vmid=101, ostemplate=source, restore=1, storage="btr")
-    root.task("POST", "/nodes/pve1/lxc", vmid=102, ostemplate=source, restore=1, storage="local", unique=1,
-              hostname="copy", memory=512)
+    root.task(
+        "POST",
+        "/nodes/pve1/lxc",
+        vmid=102,
+        ostemplate=source,
+        restore=1,
+        storage="local",
+        unique=1,
+        hostname="copy",
+        memory=512,
+    )
     first, same, other = config(root, 100), config(root, 101), config(root, 102)
     assert same["net0"] == first["net0"]
     assert (same["hostname"], same["features"]) == ("golden", "nesting=1,keyctl=1")
     assert (same["rootfs"], same["mp0"]) == (
-        "btr:101/vm-101-disk-0.raw,size=1G", "btr:101/vm-101-disk-1.raw,mp=/data,backup=1,size=1G")
+        "btr:101/vm-101-disk-0.raw,size=1G",
+        "btr:101/vm-101-disk-1.raw,mp=/data,backup=1,size=1G",
+    )
     assert other["net0"] != first["net0"]
     assert (other["hostname"], other["memory"]) == ("copy", 512)
 
@@ -89,7 +100,8 @@ def test_a_restore_over_a_guest(lab: Lab, root: Client) -> None:
     assert root.task("POST", "/nodes/pve1/lxc", **restore, force=1) == "OK"
     assert config(root, 100)["hostname"] == "golden"
     assert [v.volid for v in lab.state.volumes.values() if v.vmid == 100 and v.content == "rootdir"] == [
-        str(config(root, 100)["rootfs"]).split(",")[0]]
+        str(config(root, 100)["rootfs"]).split(",")[0]
+    ]
 
 
 def test_a_restore_that_fails_while_unpacking_has_lost_the_old_guest(lab: Lab, root: Client) -> None:
@@ -137,7 +149,9 @@ def test_a_rollback_brings_the_old_configuration_back(root: Client) -> None:
     assert config(root, 100)["cores"] == 1
     snapshots = root.data("GET", "/nodes/pve1/lxc/100/snapshot")
     assert [(entry["name"], entry.get("parent"), entry["description"]) for entry in snapshots] == [
-        ("s1", None, "before\n"), ("current", "s1", "You are here!")]
+        ("s1", None, "before\n"),
+        ("current", "s1", "You are here!"),
+    ]
 
 
 def test_a_linked_clone_holds_its_template(lab: Lab, root: Client) -> None:
@@ -168,8 +182,9 @@ def test_deleting_with_purge_leaves_no_trace(lab: Lab, root: Client) -> None:
 
 
 def test_a_backup_of_a_virtual_machine_comes_back(lab: Lab, root: Client) -> None:
-    root.data("POST", "/nodes/pve1/qemu", vmid=200, name="web", scsi0="local:4,format=qcow2",
-              net0="virtio,bridge=vmbr0")
+    root.data(
+        "POST", "/nodes/pve1/qemu", vmid=200, name="web", scsi0="local:4,format=qcow2", net0="virtio,bridge=vmbr0"
+    )
     assert root.task("POST", "/nodes/pve1/vzdump", vmid=200, storage="local", compress="zstd") == "OK"
     source = archive(lab)
     assert source.endswith(".vma.zst")
@@ -185,7 +200,8 @@ def test_a_guest_moves_with_its_disks(lab: Lab, root: Client) -> None:
     assert root.data("GET", "/nodes/pve2/lxc/100/config")["hostname"] == "CT100"
     assert [volume.node for volume in lab.state.volumes.values() if volume.vmid == 100] == ["pve2"]
     assert root.call("GET", "/nodes/pve1/lxc/100/config").reason == (
-        "Configuration file 'nodes/pve1/lxc/100.conf' does not exist")
+        "Configuration file 'nodes/pve1/lxc/100.conf' does not exist"
+    )
 
 
 def test_a_start_after_the_creation_is_a_task_of_its_own(lab: Lab, root: Client) -> None:
@@ -193,8 +209,12 @@ def test_a_start_after_the_creation_is_a_task_of_its_own(lab: Lab, root: Client)
     root.create(101, start=1, net0="name=eth0,bridge=vmbr77")
     assert [guest.running for guest in lab.state.guests.values()] == [True, False]
     ends = [(task["type"], task["id"], task["status"]) for task in root.data("GET", "/nodes/pve1/tasks")]
-    assert ends == [("vzstart", "101", "startup for container '101' failed"), ("vzcreate", "101", "OK"),
-                    ("vzstart", "100", "OK"), ("vzcreate", "100", "OK")]
+    assert ends == [
+        ("vzstart", "101", "startup for container '101' failed"),
+        ("vzcreate", "101", "OK"),
+        ("vzstart", "100", "OK"),
+        ("vzcreate", "100", "OK"),
+    ]
 
 
 def test_the_backup_of_a_template_comes_back_as_one(lab: Lab, root: Client) -> None:

@@ -53,7 +53,12 @@ def test_requests_and_writes(lab: Lab, root: Client) -> None:
     root.data("GET", "/nodes/pve1/lxc/100/config", current=1)
     last = lab.requests[-1]
     assert (last["user"], last["method"], last["path"], last["params"], last["status"]) == (
-        "root@pam", "GET", "/nodes/pve1/lxc/100/config", {"current": "1"}, 200)
+        "root@pam",
+        "GET",
+        "/nodes/pve1/lxc/100/config",
+        {"current": "1"},
+        200,
+    )
     assert [(entry["method"], entry["path"]) for entry in lab.writes] == [("POST", "/nodes/pve1/lxc")]
     logged = [json.loads(line) for line in lab.log.read_text(encoding="utf-8").splitlines()]
     assert logged == lab.requests
@@ -75,8 +80,9 @@ def test_no_secret_reaches_the_log_or_the_answers(lab: Lab, root: Client) -> Non
 
 
 def test_a_write_as_json(lab: Lab, root: Client) -> None:
-    answer = root.session.post(f"{root.base}/nodes/pve1/lxc", json={
-        "vmid": 100, "ostemplate": TEMPLATE, "onboot": True, "cores": 2})
+    answer = root.session.post(
+        f"{root.base}/nodes/pve1/lxc", json={"vmid": 100, "ostemplate": TEMPLATE, "onboot": True, "cores": 2}
+    )
     assert answer.status_code == 200, answer.text
     config = root.data("GET", "/nodes/pve1/lxc/100/config")
     assert (config["onboot"], config["cores"]) == (1, 2)
@@ -123,9 +129,12 @@ def test_resources_can_be_old() -> None:
 
 
 def test_a_seeded_guest(tmp_path: Path) -> None:
-    guest = {"node": "pve2", "running": True, "config": {"hostname": "web", "memory": 512, "cores": 1,
-                                                         "rootfs": "local-zfs:subvol-105-disk-0,size=8G"},
-             "disks": {"local-zfs:subvol-105-disk-0": 8 << 30}}
+    guest = {
+        "node": "pve2",
+        "running": True,
+        "config": {"hostname": "web", "memory": 512, "cores": 1, "rootfs": "local-zfs:subvol-105-disk-0,size=8G"},
+        "disks": {"local-zfs:subvol-105-disk-0": 8 << 30},
+    }
     with Lab({"guests": {105: guest}}, directory=tmp_path) as lab:
         seen = Client(lab).data("GET", "/nodes/pve2/lxc/105/status/current")
     assert (seen["name"], seen["status"], seen["maxdisk"]) == ("web", "running", 8 << 30)

@@ -34,9 +34,13 @@ def golden(lab: Lab) -> Lab:
 
 def test_the_life_of_a_golden_container(golden: Lab) -> None:
     assert pct(golden, *GOLDEN) == (255, "CT 901 already exists on node 'pve1'\n")
-    assert pct(golden, "config", "901") == (0, (
-        "arch: amd64\ncores: 1\nfeatures: nesting=1,keyctl=1\nhostname: golden\nmemory: 128\nostype: alpine\n"
-        "rootfs: local:901/vm-901-disk-0.raw,size=1G\nswap: 512\nunprivileged: 1\n"))
+    assert pct(golden, "config", "901") == (
+        0,
+        (
+            "arch: amd64\ncores: 1\nfeatures: nesting=1,keyctl=1\nhostname: golden\nmemory: 128\nostype: alpine\n"
+            "rootfs: local:901/vm-901-disk-0.raw,size=1G\nswap: 512\nunprivileged: 1\n"
+        ),
+    )
     assert pct(golden, "status", "901") == (0, "status: stopped\n")
     assert pct(golden, "exec", "901", "--", "true") == (255, "container '901' not running!\n")
     assert pct(golden, "start", "901") == (0, "")
@@ -54,13 +58,19 @@ def test_the_life_of_a_golden_container(golden: Lab) -> None:
 def test_create_shows_its_work(lab: Lab) -> None:
     status, text = pct(lab, *GOLDEN)
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uuid>", text)
-    assert (status, text.splitlines()) == (0, [
-        "Formatting '/var/lib/vz/images/901/vm-901-disk-0.raw', fmt=raw size=1073741824 preallocation=off",
-        "Creating filesystem with 262144 4k blocks and 65536 inodes", "Filesystem UUID: <uuid>",
-        "Superblock backups stored on blocks: ", "\t32768, 98304, 163840, 229376",
-        f"extracting archive '/var/lib/vz/template/cache/{TEMPLATE.split('/')[1]}'",
-        "Total bytes read: 2078720 (2.0MiB, 99MiB/s)", "Detected container architecture: amd64",
-    ])
+    assert (status, text.splitlines()) == (
+        0,
+        [
+            "Formatting '/var/lib/vz/images/901/vm-901-disk-0.raw', fmt=raw size=1073741824 preallocation=off",
+            "Creating filesystem with 262144 4k blocks and 65536 inodes",
+            "Filesystem UUID: <uuid>",
+            "Superblock backups stored on blocks: ",
+            "\t32768, 98304, 163840, 229376",
+            f"extracting archive '/var/lib/vz/template/cache/{TEMPLATE.split('/')[1]}'",
+            "Total bytes read: 2078720 (2.0MiB, 99MiB/s)",
+            "Detected container architecture: amd64",
+        ],
+    )
     assert Client(lab).data("GET", "/nodes/pve1/lxc/901/config")["features"] == "nesting=1,keyctl=1"
 
 
@@ -72,14 +82,23 @@ REFUSALS = [
     (("create", "902", "nostor:vztmpl/x.tar.gz", "--rootfs", "local:1"), 255, "storage 'nostor' does not exist\n"),
     (("create", "902", TEMPLATE, "--rootfs", "nostor:1"), 255, "storage 'nostor' does not exist\n"),
     (("create", "902", TEMPLATE, "--rootfs", "local"), 255, "unable to parse volume ID 'local'\n"),
-    (("create", "902", TEMPLATE, "--rootfs", "local:1", "--features", "keyctl=2"), 255,
-     "400 Parameter verification failed.\nfeatures: invalid format - format error\n"
-     "features.keyctl: type check ('boolean') failed - got '2'\n" + USAGE),
-    (("create", "902", TEMPLATE, "--rootfs", "local:1", "--hostname", "bad_name"), 255,
-     "400 Parameter verification failed.\n"
-     "hostname: invalid format - value does not look like a valid DNS name\n" + USAGE),
-    (("create", "50", TEMPLATE), 255,
-     "400 Parameter verification failed.\nvmid: invalid format - value does not look like a valid VM ID\n" + USAGE),
+    (
+        ("create", "902", TEMPLATE, "--rootfs", "local:1", "--features", "keyctl=2"),
+        255,
+        "400 Parameter verification failed.\nfeatures: invalid format - format error\n"
+        "features.keyctl: type check ('boolean') failed - got '2'\n" + USAGE,
+    ),
+    (
+        ("create", "902", TEMPLATE, "--rootfs", "local:1", "--hostname", "bad_name"),
+        255,
+        "400 Parameter verification failed.\n"
+        "hostname: invalid format - value does not look like a valid DNS name\n" + USAGE,
+    ),
+    (
+        ("create", "50", TEMPLATE),
+        255,
+        "400 Parameter verification failed.\nvmid: invalid format - value does not look like a valid VM ID\n" + USAGE,
+    ),
 ]
 
 
@@ -133,9 +152,13 @@ def test_a_command_does_not_wait_for_a_pipe_that_it_does_not_read(golden: Lab) -
 
 
 def test_list(golden: Lab) -> None:
-    assert pct(golden, "list") == (0, (
-        "VMID       Status     Lock         Name                \n"
-        "901        stopped                 golden              \n"))
+    assert pct(golden, "list") == (
+        0,
+        (
+            "VMID       Status     Lock         Name                \n"
+            "901        stopped                 golden              \n"
+        ),
+    )
 
 
 def test_commands_in_a_container(golden: Lab, tmp_path: Path) -> None:
@@ -143,9 +166,13 @@ def test_commands_in_a_container(golden: Lab, tmp_path: Path) -> None:
     assert pct(golden, "exec", "901", "--", "sh", "-c", "exit 7") == (7, "")
     assert pct(golden, "exec", "901", "--", "echo", "a", "b") == (0, "a b\n")
     assert pct(golden, "exec", "901", "--", "false")[0] == 1
-    assert pct(golden, "exec", "901", "--", "/nope") == (127, (
-        "lxc-attach: 901: ../src/lxc/attach.c: lxc_attach_run_command: 1841 "
-        'No such file or directory - Failed to exec "/nope"\n'))
+    assert pct(golden, "exec", "901", "--", "/nope") == (
+        127,
+        (
+            "lxc-attach: 901: ../src/lxc/attach.c: lxc_attach_run_command: 1841 "
+            'No such file or directory - Failed to exec "/nope"\n'
+        ),
+    )
     assert pct(golden, "exec", "901", "--keep-env", "0", "--", "apk", "add", "docker") == (0, "")
     assert golden.state.commands[-1]["command"] == ["apk", "add", "docker"]
     source, target = tmp_path / "source", tmp_path / "target"
@@ -154,7 +181,9 @@ def test_commands_in_a_container(golden: Lab, tmp_path: Path) -> None:
     assert pct(golden, "exec", "901", "--", "cat", "/tmp/x") == (0, "hello\n")
     assert pct(golden, "pull", "901", "/tmp/x", str(target)) == (0, "")
     assert target.read_bytes() == b"hello\n"
-    assert pct(golden, "pull", "901", "/nofile", str(target)) == (0, (
-        "failed to open /nofile: No such file or directory\n"))
+    assert pct(golden, "pull", "901", "/nofile", str(target)) == (
+        0,
+        ("failed to open /nofile: No such file or directory\n"),
+    )
     assert pct(golden, "exec", "901", "--", "sh", "-c", 'cat > "$1"', "_", "/tmp/y", stdin=b"streamed")[0] == 0
     assert golden.state.guests[901].files["/tmp/y"] == b"streamed"

@@ -15,8 +15,10 @@ from tests.lab import Lab
 
 from .conftest import TEMPLATE, Client
 
-QEMU_CONFIG = ("VM.Config.Disk|VM.Config.CDROM|VM.Config.CPU|VM.Config.Memory|VM.Config.Network|VM.Config.HWType"
-               "|VM.Config.Options|VM.Config.Cloudinit")
+QEMU_CONFIG = (
+    "VM.Config.Disk|VM.Config.CDROM|VM.Config.CPU|VM.Config.Memory|VM.Config.Network|VM.Config.HWType"
+    "|VM.Config.Options|VM.Config.Cloudinit"
+)
 LXC_CONFIG = "VM.Config.Disk|VM.Config.CPU|VM.Config.Memory|VM.Config.Network|VM.Config.Options"
 AUDIT_STORAGE = "/storage/local, Datastore.Audit|Datastore.AllocateSpace"
 # method, path, parameters, what stands in the brackets of the 403 for a token without any right
@@ -122,29 +124,64 @@ ROOT_ONLY: list[tuple[str, str, dict[str, Any], int, Answer, Answer]] = [
     ("POST", "/nodes/pve1/lxc", CREATE | {"features": "keyctl=1"}, 200, (403, FEATURES), (403, FEATURES)),
     ("POST", "/nodes/pve1/lxc", CREATE | {"features": "nesting=1,keyctl=1"}, 200, (403, FEATURES), (403, FEATURES)),
     ("POST", "/nodes/pve1/lxc", CREATE | {"features": "nesting=1"}, 200, (200, "OK"), (200, "OK")),
-    ("POST", "/nodes/pve1/lxc", CREATE | {"features": "nesting=1", "unprivileged": 0}, 200,
-     (403, "changing feature flags for privileged container is only allowed for root@pam"), (403, "/, Sys.Modify")),
+    (
+        "POST",
+        "/nodes/pve1/lxc",
+        CREATE | {"features": "nesting=1", "unprivileged": 0},
+        200,
+        (403, "changing feature flags for privileged container is only allowed for root@pam"),
+        (403, "/, Sys.Modify"),
+    ),
     ("POST", "/nodes/pve1/lxc", CREATE | {"unprivileged": 0}, 200, (200, "OK"), (403, "/, Sys.Modify")),
     ("PUT", "/nodes/pve1/lxc/101/config", {"features": "keyctl=1,nesting=1"}, 200, (200, "OK"), (200, "OK")),
     ("PUT", "/nodes/pve1/lxc/101/config", {"features": "nesting=1,keyctl=1"}, 200, (200, "OK"), (200, "OK")),
     ("PUT", "/nodes/pve1/lxc/101/config", {"features": "keyctl=1"}, 200, (200, "OK"), (200, "OK")),
     ("PUT", "/nodes/pve1/lxc/101/config", {"features": "nesting=1"}, 200, (403, FEATURES), (403, FEATURES)),
     ("PUT", "/nodes/pve1/lxc/101/config", {"delete": "features"}, 200, (403, FEATURES), (403, FEATURES)),
-    ("PUT", "/nodes/pve1/lxc/101/config", {"mp0": "/tmp,mp=/mnt"}, 200,
-     *twice(403, "mount point type bind is only allowed for root@pam")),
-    ("PUT", "/nodes/pve1/lxc/101/config", {"dev0": "/dev/null"}, 200,
-     *twice(403, "configuring device passthrough is only allowed for root@pam")),
-    ("PUT", "/nodes/pve1/lxc/101/config", {"hookscript": "local:snippets/x.pl"}, 500,
-     *twice(403, "changing the hookscript is only allowed for root@pam")),
+    (
+        "PUT",
+        "/nodes/pve1/lxc/101/config",
+        {"mp0": "/tmp,mp=/mnt"},
+        200,
+        *twice(403, "mount point type bind is only allowed for root@pam"),
+    ),
+    (
+        "PUT",
+        "/nodes/pve1/lxc/101/config",
+        {"dev0": "/dev/null"},
+        200,
+        *twice(403, "configuring device passthrough is only allowed for root@pam"),
+    ),
+    (
+        "PUT",
+        "/nodes/pve1/lxc/101/config",
+        {"hookscript": "local:snippets/x.pl"},
+        500,
+        *twice(403, "changing the hookscript is only allowed for root@pam"),
+    ),
     ("PUT", "/nodes/pve1/lxc/101/config", {"lock": "backup"}, 200, (200, "OK"), (200, "OK")),
-    ("PUT", "/nodes/pve1/qemu/200/config", {"args": "-foo"}, 200,
-     *twice(500, "only root can set 'args' config")),
-    ("PUT", "/nodes/pve1/qemu/200/config", {"hostpci0": "0000:00:02.0"}, 200,
-     *twice(500, "only root can set 'hostpci0' config for non-mapped devices")),
-    ("PUT", "/nodes/pve1/qemu/200/config", {"usb0": "host=1234:5678"}, 200,
-     *twice(500, "only root can set 'usb0' config for real devices")),
-    ("PUT", "/nodes/pve1/qemu/200/config", {"serial0": "/dev/ttyS0"}, 200,
-     *twice(500, "only root can modify 'serial0' config for real devices")),
+    ("PUT", "/nodes/pve1/qemu/200/config", {"args": "-foo"}, 200, *twice(500, "only root can set 'args' config")),
+    (
+        "PUT",
+        "/nodes/pve1/qemu/200/config",
+        {"hostpci0": "0000:00:02.0"},
+        200,
+        *twice(500, "only root can set 'hostpci0' config for non-mapped devices"),
+    ),
+    (
+        "PUT",
+        "/nodes/pve1/qemu/200/config",
+        {"usb0": "host=1234:5678"},
+        200,
+        *twice(500, "only root can set 'usb0' config for real devices"),
+    ),
+    (
+        "PUT",
+        "/nodes/pve1/qemu/200/config",
+        {"serial0": "/dev/ttyS0"},
+        200,
+        *twice(500, "only root can modify 'serial0' config for real devices"),
+    ),
     ("PUT", "/nodes/pve1/qemu/200/config", {"serial0": "socket"}, 200, (200, "OK"), (200, "OK")),
 ]
 
@@ -198,10 +235,13 @@ def test_a_restore_of_what_only_root_may_configure(lab: Lab) -> None:
     root.data("POST", "/nodes/pve1/vzdump", vmid="101,102", storage="local")
     archives = {volume.vmid: volume.volid for volume in lab.state.volumes.values() if volume.content == "backup"}
     admin = Client(lab, "admin")
-    for vmid, why in ((101, "Permission check failed (/, Sys.Modify)"),
-                      (102, "restoring 'mp0' to bind mount is only possible for root")):
+    for vmid, why in (
+        (101, "Permission check failed (/, Sys.Modify)"),
+        (102, "restoring 'mp0' to bind mount is only possible for root"),
+    ):
         assert admin.task("POST", "/nodes/pve1/lxc", vmid=200, ostemplate=archives[vmid], restore=1) == (
-            f"unable to restore CT 200 - {why}")
+            f"unable to restore CT 200 - {why}"
+        )
 
 
 def test_a_bridge_needs_its_own_right(lab: Lab) -> None:
@@ -210,7 +250,8 @@ def test_a_bridge_needs_its_own_right(lab: Lab) -> None:
     path, net = "/nodes/pve1/lxc/100/config", "name=eth0,bridge=vmbr0"
     assert weak.call("PUT", path, net0=net).reason == "Permission check failed (/sdn/zones/localnetwork/vmbr0, SDN.Use)"
     assert weak.call("PUT", path, net0=net + ",tag=5").reason == (
-        "Permission check failed (/sdn/zones/localnetwork/vmbr0/5, SDN.Use)")
+        "Permission check failed (/sdn/zones/localnetwork/vmbr0/5, SDN.Use)"
+    )
     root.data("PUT", "/access/acl", path="/sdn/zones/localnetwork/vmbr0", roles="PVESDNUser", users="operator@pve")
     weak.data("PUT", path, net0=net)
 
@@ -223,7 +264,10 @@ def test_logins(lab: Lab) -> None:
     client.session.headers["CSRFPreventionToken"] = "x"
     unsigned = client.call("POST", "/pools", poolid="p9")
     assert (unsigned.status_code, unsigned.reason, unsigned.content) == (
-        401, "Permission denied - invalid csrf token", b"")
+        401,
+        "Permission denied - invalid csrf token",
+        b"",
+    )
     client.session.cookies.clear()
     assert client.call("GET", "/nodes").reason == "No ticket"
     for token in ("root@pam!nope=x", "root@pam!full=x", "ghost@pve!x=x", "garbage"):

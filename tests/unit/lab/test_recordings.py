@@ -45,8 +45,10 @@ def reason_of(difference: Difference, known: dict[str, dict[str, str]]) -> str |
 
 def report(name: str, outcome: Outcome, known: dict[str, Any]) -> None:
     share = len(outcome.agreed) / outcome.served
-    print(f"\n{name}: {len(outcome.agreed)} of {outcome.served} recordings on served paths agree ({share:.1%}), "
-          f"{len(outcome.not_served)} are on paths that the lab does not serve")
+    print(
+        f"\n{name}: {len(outcome.agreed)} of {outcome.served} recordings on served paths agree ({share:.1%}), "
+        f"{len(outcome.not_served)} are on paths that the lab does not serve"
+    )
     for difference in outcome.differences:
         why = reason_of(difference, known) or "NOT EXPLAINED"
         print(f"  #{difference.recording.number} {difference.recording.label}: {difference.what}\n      {why}")

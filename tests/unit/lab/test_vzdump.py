@@ -41,7 +41,8 @@ def test_notes_and_protection(root: Client) -> None:
     item = root.data("GET", f"{CONTENT}/{entry['volid']}")
     assert item["notes"] == "web of lab/pve1/100\nline2"
     assert root.task("DELETE", f"{CONTENT}/{entry['volid']}") == (
-        f"cannot remove protected volume '{entry['volid'].split(':')[1]}' on 'local'")
+        f"cannot remove protected volume '{entry['volid'].split(':')[1]}' on 'local'"
+    )
     root.data("PUT", f"{CONTENT}/{entry['volid']}", protected=0)
     assert root.task("DELETE", f"{CONTENT}/{entry['volid']}") == "OK"
     assert root.data("GET", CONTENT, content="backup") == []
@@ -55,10 +56,13 @@ def test_the_log_names_the_archive(root: Client) -> None:
     assert f"INFO: creating vzdump archive '/mnt/pve/nas/dump/{archive}'" in log
 
 
-@pytest.mark.parametrize(("storage", "end"), [
-    ("scratch", "could not get storage information for 'scratch': can't use storage 'scratch' for backups - wrong"),
-    ("nope", "could not activate storage 'nope': storage 'nope' does not exist"),
-])
+@pytest.mark.parametrize(
+    ("storage", "end"),
+    [
+        ("scratch", "could not get storage information for 'scratch': can't use storage 'scratch' for backups - wrong"),
+        ("nope", "could not activate storage 'nope': storage 'nope' does not exist"),
+    ],
+)
 def test_a_storage_that_takes_no_backups(root: Client, storage: str, end: str) -> None:
     root.create(100)
     assert backup(root, storage=storage).startswith(end)
@@ -79,8 +83,14 @@ def test_one_of_several_fails(lab: Lab, root: Client) -> None:
 def test_a_backup_holds_the_guest_as_it_was(lab: Lab) -> None:
     with Lab(task_seconds=0.1) as slow:
         client = Client(slow)
-        client.data("POST", "/nodes/pve1/lxc", vmid=100, hostname="before", rootfs="local-zfs:1",
-                    ostemplate="local:vztmpl/alpine-3.20-default_20240606_amd64.tar.gz")
+        client.data(
+            "POST",
+            "/nodes/pve1/lxc",
+            vmid=100,
+            hostname="before",
+            rootfs="local-zfs:1",
+            ostemplate="local:vztmpl/alpine-3.20-default_20240606_amd64.tar.gz",
+        )
         time.sleep(0.15)
         client.data("POST", "/nodes/pve1/vzdump", vmid=100, storage="local")
         assert client.data("GET", "/nodes/pve1/lxc/100/config")["lock"] == "backup"
@@ -100,14 +110,17 @@ def made(*ages: int, protected: int | None = None) -> list[Volume]:
     ]
 
 
-@pytest.mark.parametrize(("keep", "kept"), [
-    ("keep-last=2", [0, HOUR]),
-    ("keep-all=1", [0, HOUR, DAY, 2 * DAY, 9 * DAY]),
-    ("keep-daily=2", [0, DAY]),
-    ("keep-last=1,keep-daily=2", [0, DAY, 2 * DAY]),
-    ("keep-weekly=2", [0, 9 * DAY]),
-    ("keep-yearly=1", [0]),
-])
+@pytest.mark.parametrize(
+    ("keep", "kept"),
+    [
+        ("keep-last=2", [0, HOUR]),
+        ("keep-all=1", [0, HOUR, DAY, 2 * DAY, 9 * DAY]),
+        ("keep-daily=2", [0, DAY]),
+        ("keep-last=1,keep-daily=2", [0, DAY, 2 * DAY]),
+        ("keep-weekly=2", [0, 9 * DAY]),
+        ("keep-yearly=1", [0]),
+    ],
+)
 def test_marks(keep: str, kept: list[int]) -> None:
     found = marks(made(0, HOUR, DAY, 2 * DAY, 9 * DAY), parse_keep(keep))
     assert [int(volid.split("/")[1]) for volid, mark in found.items() if mark == "keep"] == kept
@@ -121,7 +134,7 @@ def test_a_protected_backup_is_neither_kept_nor_removed() -> None:
 
 def test_pruning_does_what_its_preview_says(lab: Lab, root: Client) -> None:
     root.create(100)
-    for _ in range(3):
+    for _unused in range(3):
         backup(root)
     path = "/nodes/pve1/storage/local/prunebackups"
     preview = root.data("GET", path, vmid=100, **{"prune-backups": "keep-last=1"})

@@ -65,7 +65,7 @@ def test_structures_without_end_are_cut() -> None:
     endless.extend([endless, endless])
     assert any("nested too deeply" in note for note in written(data=endless)["altered"])
     shared: Any = "leaf"
-    for _ in range(40):
+    for _unused in range(40):
         shared = [shared, shared]
     assert any("too many values" in note for note in written(data=shared)["altered"])
 

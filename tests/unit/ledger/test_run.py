@@ -74,7 +74,7 @@ def test_a_failure_in_a_worker_is_seen_by_all_and_stops_every_further_intent(ope
 def test_an_error_that_nobody_thought_of_breaks_the_ledger_too(
     opened: run.RunLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def surprise(*_: object, **__: object) -> str:
+    def surprise(*_unused: object, **__: object) -> str:
         raise MemoryError("surprise")
 
     monkeypatch.setattr(opened._segment, "append", surprise)

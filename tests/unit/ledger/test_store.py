@@ -71,7 +71,7 @@ def test_sixteen_processes_write_one_chain(open_segment: Callable[..., Segment],
 
 
 def test_many_plays_start_one_ledger_at_once(ledger: Path) -> None:
-    assert in_children(lambda _: Segment.create(ledger), 12) == [0] * 12
+    assert in_children(lambda _unused: Segment.create(ledger), 12) == [0] * 12
     report = verify.verify(ledger)
     assert report.runs == 12
     assert {problem.reason for problem in report.problems} == {"the run was not closed"}
@@ -93,7 +93,7 @@ def test_what_a_killed_writer_left_is_cut_off_and_noted(open_segment: Callable[.
 def test_writers_killed_anywhere_leave_a_chain_that_goes_on(open_segment: Callable[..., Segment]) -> None:
     segment = open_segment()
 
-    def work(_: int) -> None:
+    def work(_unused: int) -> None:
         while True:
             segment.append("note", {"note": "x" * 200_000}, durable=False)
 
@@ -114,7 +114,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(open_segment: Callable[..., Segme
     before = segment.path.read_bytes()
     failures = fork.SimpleQueue()
 
-    def work(_: int) -> None:
+    def work(_unused: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, len(before) + 100))
         try:
             segment.append("intent", {"op_id": "a1", "plan": "x" * 1000}, durable=True)
@@ -128,7 +128,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(open_segment: Callable[..., Segme
     assert verify.read(segment.path).problem is None
 
 
-def failing(*_: Any) -> Any:
+def failing(*_unused: Any) -> Any:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
@@ -264,7 +264,7 @@ def test_a_process_forked_in_the_middle_of_an_append_does_not_keep_the_lock(
 
 def test_an_append_reads_only_the_end(open_segment: Callable[..., Segment], monkeypatch: pytest.MonkeyPatch) -> None:
     segment = open_segment()
-    for _ in range(50):
+    for _unused in range(50):
         segment.append("note", {"note": "x" * 10_000}, durable=False)
     read: list[bytes] = []
     pread = os.pread

@@ -31,17 +31,17 @@ def move_away(ledger: Path) -> None:
     ledger.rename(ledger.with_suffix(".gone"))
 
 
-def die(_: Path) -> None:
+def die(_unused: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def kill_ansible(_: Path) -> None:
+def kill_ansible(_unused: Path) -> None:
     parent = os.getppid()
     os.kill(parent, signal.SIGKILL)
     wait_for_the_end_of(parent)
 
 
-def wait(_: Path) -> None:
+def wait(_unused: Path) -> None:
     Path(os.environ["CHANGES"]).with_name("waiting").touch()
     wait_for_the_end_of(os.getppid())
 
