@@ -25,7 +25,8 @@ options:
       - Without it, E(PROXMOX_USER) is used.
     type: str
   api_password:
-    description: The user's password. Not needed with a token. Without it, E(PROXMOX_PASSWORD) is used.
+    description: The user's password, unless a token is given; both are an error. Without it, E(PROXMOX_PASSWORD) is
+      used.
     type: str
   api_token_id:
     description: The token, as V(user@realm!name) or the name alone with O(api_user). Without it, E(PROXMOX_TOKEN_ID)

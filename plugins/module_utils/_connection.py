@@ -120,6 +120,12 @@ def _credential(options: Mapping[str, Any]) -> tuple[str, str, str]:
     """(user@realm, token name or "", password or token secret)"""
     user, token = _names(str(options.get("api_user") or ""), str(options.get("api_token_id") or ""))
     password, secret = options.get("api_password"), options.get("api_token_secret")
+    if token and password:
+        raise BadInput(
+            f"api_password and a token ({user}!{token}) are both given",
+            "Give one of them; an empty api_token_id and api_token_secret in the task take the token of module_defaults"
+            " back",
+        )
     if token:
         if not secret:
             raise BadInput(f"api_token_secret is not set, but a token is named ({user}!{token})")

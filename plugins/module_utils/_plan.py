@@ -183,11 +183,13 @@ def symbolic(value: Any, symbols: Mapping[str, str], key: str = "") -> Any:
         return symbols.get(str(value), value)
     if not isinstance(value, str):
         return value
-    for actual, symbol in symbols.items():
-        if not actual.isdigit():
+    # ids last: the symbol of a volume names the guest that has it
+    for actual, symbol in sorted(symbols.items(), key=lambda pair: pair[0].isdigit()):
+        if actual.isdigit():
+            value = re.sub(rf"(?<=lxc/){actual}(?!\d)|(?<=qemu/){actual}(?!\d)", symbol, value)
+            value = re.sub(rf"(?<=/){actual}(?=/|$)", symbol, value) if key in ("path", "target") else value
+        else:
             value = value.replace(actual, symbol)
-        elif key in ("path", "target"):
-            value = re.sub(rf"(?<=/){actual}(?=/|$)", symbol, value)
     return value
 
 

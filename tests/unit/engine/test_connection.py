@@ -36,8 +36,10 @@ def test_a_password_login_has_no_token() -> None:
     assert (found.user, found.token, found.secret, found.identity) == ("bob@pve", "", "hunter2", "bob@pve")
 
 
-def test_a_token_outranks_a_password() -> None:
-    assert resolve({**PASSWORD, **TOKEN}).secret == "s3cret"
+def test_a_token_and_a_password_are_one_too_many() -> None:
+    with pytest.raises(BadInput, match="both given"):
+        resolve({**PASSWORD, **TOKEN})
+    assert resolve({**PASSWORD, "api_token_id": "", "api_token_secret": ""}).secret == PASSWORD["api_password"]
 
 
 @pytest.mark.parametrize(

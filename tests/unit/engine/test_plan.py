@@ -104,7 +104,8 @@ SYMBOLIC: list[tuple[Any, Any]] = [
     ({"path": "/nodes/pve1/lxc/1001"}, {"path": "/nodes/pve1/lxc/1001"}),
     ({"description": "room 100"}, {"description": "room 100"}),
     ({"hostname": "100"}, {"hostname": "100"}),
-    (["lxc/100", {"vmid": 100}], ["lxc/100", {"vmid": VMID}]),
+    (["lxc/100", {"vmid": 100}], [f"lxc/{VMID}", {"vmid": VMID}]),
+    ({"why": "lxc/1001 and qemu/100"}, {"why": f"lxc/1001 and qemu/{VMID}"}),
 ]
 
 
@@ -204,3 +205,15 @@ def test_targets_are_named_once_in_order() -> None:
 
 def test_effects_are_plain_data() -> None:
     assert Effect("/a", "set", {"x": 1}) == Effect(at="/a", do="set", value={"x": 1}, by="")
+
+
+def test_symbols_of_an_allocated_guest_do_not_depend_on_its_id() -> None:
+    """Another id may be free when the previewed run is made: what belongs to the guest still has the same digest."""
+    for vmid in ("100", "101"):
+        known = {
+            vmid: "(known after apply: vmid of lxc web)",
+            "zfs/vol-1": f"(known after apply: rootfs of lxc/{vmid})",
+        }
+        text = symbolic({"rootfs": f"store:zfs/vol-1,size={vmid}G"}, known)
+        owner = "lxc/(known after apply: vmid of lxc web)"
+        assert text == {"rootfs": f"store:(known after apply: rootfs of {owner}),size={vmid}G"}
