@@ -23,6 +23,9 @@ from ._world import World
 
 Values = Mapping[str, Any]
 
+_INVERSE = {"create": "delete", "update": "update", "delete": "create"}
+_WHY = {"create": "it does not exist", "update": "it differs", "delete": "state is absent"}
+
 
 @dataclass(frozen=True)
 class Field:
@@ -62,8 +65,10 @@ class Kind:
     delete: Call
     #: hook: what a write of the object needs
     writes: Callable[[Values], tuple[Need, ...]]
-    #: hook: any of these lets the credential see an entry; without, one that is not listed is unknown
-    sees: Callable[[Values], tuple[Need, ...]] | None = None
+    #: what feels a change: its kind in the blast radius, and its name; {fields} of the object
+    feels: tuple[str, str]
+    #: any of these lets the credential see an entry; without, one that is not listed is unknown. Paths hold {fields}
+    sees: tuple[Need, ...] = ()
     #: PUT forgets what it does not carry, so the whole object is sent
     replaces: bool = False
     #: the calls that take the list's config digest
@@ -109,18 +114,11 @@ class _Change:
         plan.summary = f"{op} {title}"
         plan.before, plan.after = self.have or {}, after or {}
         plan.effects = self._effects(after)
-        plan.undo = Undo(
-            (
-                {
-                    "op": {"create": "delete", "update": "update", "delete": "create"}[op],
-                    "target": title,
-                    "data": self.have or {},
-                },
-            )
-        )
+        plan.undo = Undo(({"op": _INVERSE[op], "target": title, "data": self.have or {}},))
         level, why = self.kind.risk.get(op, ("low", "changes little"))
         plan.blast.because(level, why.format(**values))
-        self._touches(plan, values)
+        kind_of, name = self.kind.feels
+        getattr(plan.blast, kind_of).add(name.format(**values))
         return plan
 
     def _step(self, op: str, title: str, values: Values) -> Step:
@@ -149,7 +147,7 @@ class _Change:
             call.method,
             call.path.format(**names),
             {**data, **call.extra},
-            why={"create": "it does not exist", "update": "it differs", "delete": "state is absent"}[op],
+            why=_WHY[op],
             needs=kind.writes(values),
             guard={"digest": digest} if digest and op in kind.guards else {},
         )
@@ -161,7 +159,7 @@ class _Change:
             if all(decoded[name] == self.want[name] for name in self._keys()):
                 return decoded, row
         if self.kind.sees and not self.world.is_root and not self.world.made_here(self.kind.list_path):
-            needs = self.kind.sees(self.want)
+            needs = [Need(need.path.format(**self.want), need.any_of) for need in self.kind.sees]
             if not any(held(self.world.permissions(), need) for need in needs):
                 title = self.kind.title.format(**self.want)
                 asked = " or ".join(f"{' or '.join(need.any_of)} on {need.path}" for need in needs)
@@ -195,7 +193,3 @@ class _Change:
         if after is not None:
             rows.append({name: self.kind.fields[name].codec.encode(value) for name, value in after.items()})
         return [Effect(self.kind.list_path, "set", rows)]
-
-    def _touches(self, plan: Plan, values: Values) -> None:
-        blast = plan.blast
-        (blast.principals if "ugid" in values else blast.others).add(str(values.get("ugid") or plan.steps[0].target))

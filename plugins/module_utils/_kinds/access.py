@@ -32,12 +32,6 @@ def _may_modify(values: Values) -> tuple[Need, ...]:
     return (Need(values["path"], ("Permissions.Modify", *also)),)
 
 
-def _may_see(values: Values) -> tuple[Need, ...]:
-    """Whoever may only give the right away (VM.Allocate ...) does not see the entry."""
-    modify = "Permissions.Modify"
-    return Need("/access", ("Sys.Audit", modify)), Need(values["path"], (modify,))
-
-
 # No item, no digest: one list, one PUT for everything, removal is a PUT with delete=1. A weak reader sees less.
 ACL = Kind(
     name="acl",
@@ -54,7 +48,9 @@ ACL = Kind(
     update=Call("PUT", "/access/acl"),
     delete=Call("PUT", "/access/acl", {"delete": 1}),
     writes=_may_modify,
-    sees=_may_see,
+    feels=("principals", "{ugid}"),
+    # whoever may only give the right away (VM.Allocate ...) does not see the entry
+    sees=(Need("/access", ("Sys.Audit", "Permissions.Modify")), Need("{path}", ("Permissions.Modify",))),
     risk={
         "create": ("medium", "{ugid} gains {roleid} on {path}"),
         "update": ("medium", "{ugid} keeps {roleid} on {path}, with another reach"),

@@ -34,6 +34,7 @@ ALIAS = Kind(
     update=Call("PUT", "/cluster/firewall/aliases/{name}", keys=False),
     delete=Call("DELETE", "/cluster/firewall/aliases/{name}", keys=False),
     writes=lambda _values: (Need("/", ("Sys.Modify",)),),
+    feels=("others", "firewall alias {name}"),
     replaces=True,
     guards=("update", "delete"),
     risk={

@@ -20,6 +20,7 @@ from ansible_collections.steward.proxmox.plugins.module_utils._privileges import
 from tests.unit.engine.fakes import world_of
 
 SHELF = Kind(
+    feels=("others", "shelf {name}"),
     name="shelf",
     title="shelf {name}",
     fields={
