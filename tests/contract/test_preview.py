@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -107,10 +108,10 @@ ENDS: list[Task] = [
     ("guest_info", {"details": ["config", "status"]}),
     ("backup_info", {"node": "pve1", "storage": "local"}),
 ]
-JOB: list[Task] = [*GOLDEN, *REGISTERED, *COPIES, *UNNAMED, *CLONES, *BACKUPS, *ENDS]
+JOB: tuple[Task, ...] = (*GOLDEN, *REGISTERED, *COPIES, *UNNAMED, *CLONES, *BACKUPS, *ENDS)
 
 
-def outcomes(run: Run, job: list[Task] = JOB) -> list[dict[str, Any]]:
+def outcomes(run: Run, job: Sequence[Task] = JOB) -> list[dict[str, Any]]:
     """The results of the job. A volume id that a task returned is there for the later ones, as with `register`."""
     results, volid = [], ""
     for module, options in job:

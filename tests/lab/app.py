@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from . import access, cluster, firewall, lxc, nodes, pct, pools, qemu, storage, vzdump  # noqa: F401  (they serve)
+from . import access, cluster, firewall, lxc, nodes, pct, pools, qemu, storage, vzdump
 from .auth import Tickets, identify
 from .call import HANDLERS, Answer, Call
 from .errors import Died, Forbidden, NotServed, Refusal
@@ -32,6 +32,8 @@ from .state import ROOT, State
 from .tasks import Tasks
 
 PREFIX = "/api2/json"
+#: importing them is what makes them serve
+SERVED = (access, cluster, firewall, lxc, nodes, pools, qemu, storage, vzdump)
 SECRET = re.compile(r"password|secret|sshkeys|private|^key$|encryption-key", re.IGNORECASE)
 # The reason line and a dropped connection are no part of ASGI: these headers tell server.py.
 REASON_HEADER, DROP_HEADER = b"x-lab-reason", b"x-lab-drop"

@@ -244,7 +244,7 @@ def _sid(call: Call) -> str:
 @serves("GET", "/cluster/ha/resources")
 def ha_resources(call: Call) -> list[dict[str, Any]]:
     return [
-        {"sid": sid, "type": sid.split(":")[0], **found, "digest": section_digest(call.state.ha)}
+        {"sid": sid, "type": sid.partition(":")[0], **found, "digest": section_digest(call.state.ha)}
         for sid, found in call.state.ha.items()
     ]
 
@@ -264,7 +264,7 @@ def ha_resource(call: Call) -> dict[str, Any]:
     sid = _sid(call)
     if sid not in call.state.ha:
         raise Died(f"no such resource '{sid}'")
-    return {"sid": sid, "type": sid.split(":")[0], **call.state.ha[sid], "digest": section_digest(call.state.ha)}
+    return {"sid": sid, "type": sid.partition(":")[0], **call.state.ha[sid], "digest": section_digest(call.state.ha)}
 
 
 @serves("DELETE", "/cluster/ha/resources/{sid}")

@@ -99,8 +99,11 @@ class Permissions:
         return BUILT_IN_ROLES.get(name, self.state.roles.get(name, frozenset()))
 
     def effective(self) -> dict[str, Privileges]:
-        """What GET /access/permissions shows: the top paths and those with an ACL, without the empty ones."""
+        """What GET /access/permissions shows: top paths, those with an ACL and members of pools, if not empty."""
         paths = {*TOP_PATHS, *(entry["path"] for entry in self.state.acl)}
+        for pool in self.state.pools.values():
+            paths |= {f"/vms/{vmid}" for vmid in pool.get("vms", [])}
+            paths |= {f"/storage/{name}" for name in pool.get("storage", [])}
         shown = {path: self.at(path) for path in sorted(paths)}
         return {path: privileges for path, privileges in shown.items() if privileges}
 

@@ -120,7 +120,7 @@ class Tasks:
         """Ends what is due and begins what waited for its guest."""
         moved = True
         while moved:
-            moved = any([self._progress(task) for task in self.running()])  # noqa: C419  (every task has its turn)
+            moved = sum(self._progress(task) for task in self.running()) > 0  # not any(): every task has its turn
 
     def running(self) -> list[Task]:
         return list(self._unfinished.values())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from . import disks, guests, lxc
@@ -231,24 +232,29 @@ def marks(backups: list[Volume], keep: dict[str, int]) -> dict[str, str]:
     """What would become of each backup: keep, remove or protected."""
     found = {volume.volid: "protected" for volume in backups if volume.protected}
     rest = sorted((v for v in backups if not v.protected), key=lambda v: v.ctime, reverse=True)
-    if not keep or keep.get("keep-all"):
+    if keep.get("keep-all") or not any(keep.values()):
         return found | {volume.volid: "keep" for volume in rest}
-    for volume in rest[: keep.get("keep-last", 0)]:
-        found[volume.volid] = "keep"
+    _mark(rest, keep.get("keep-last", 0), lambda volume: str(volume.ctime), found)
     for name, pattern in PERIODS.items():
-        _mark_period(rest, keep.get(name, 0), pattern, found)
+        _mark(rest, keep.get(name, 0), partial(_period, pattern), found)
     return found | {volume.volid: "remove" for volume in rest if volume.volid not in found}
 
 
-def _mark_period(rest: list[Volume], count: int, pattern: str, found: dict[str, str]) -> None:
-    """Keeps the newest backup of each of the last periods; a period that has a kept one is done."""
-    done = {time.strftime(pattern, time.gmtime(v.ctime)) for v in rest if found.get(v.volid) == "keep"}
+def _period(pattern: str, volume: Volume) -> str:
+    return time.strftime(pattern, time.gmtime(volume.ctime))
+
+
+def _mark(rest: list[Volume], count: int, period: Choose, found: dict[str, str]) -> None:
+    """Keeps the newest backup of each of the last periods, and gives up the others in them."""
+    done = {period(volume) for volume in rest if found.get(volume.volid) == "keep"}
+    mine: set[str] = set()
     for volume in rest:
-        period = time.strftime(pattern, time.gmtime(volume.ctime))
-        if count and period not in done and volume.volid not in found:
-            found[volume.volid] = "keep"
-            done.add(period)
-            count -= 1
+        if not count or volume.volid in found or period(volume) in done:
+            continue
+        if period(volume) not in mine and len(mine) >= count:
+            return
+        found[volume.volid] = "remove" if period(volume) in mine else "keep"
+        mine.add(period(volume))
 
 
 def _groups(call: Call, storage: str, kind: str | None, vmid: int | None) -> list[list[Volume]]:

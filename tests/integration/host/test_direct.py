@@ -53,7 +53,7 @@ def failing(pct: Pct, **golden: Any) -> tuple[StewardError, dict[str, object]]:
 
 def test_a_missing_template_fails_in_the_words_of_pct(pct: Pct) -> None:
     error, result = failing(pct, template="local:vztmpl/none.tar.gz")
-    assert type(error) is ApiError
+    assert error.__class__ is ApiError
     assert "unable to create CT 9001 - volume 'local:vztmpl/none.tar.gz' does not exist" in str(error)
     assert str(error).endswith("It does not exist afterwards")
     assert result["exit_status"] == 255
@@ -147,5 +147,5 @@ def test_a_creation_that_fails_without_root_says_both(pct: Pct, monkeypatch: pyt
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     pct.before("[ \"$1\" = create ] && { echo 'please run as root' >&2; exit 255; }")
     error, _result = failing(pct)
-    assert type(error) is PermissionDenied
+    assert error.__class__ is PermissionDenied
     assert re.search(r"permission: .*please run as root\. It does not exist afterwards", str(error))

@@ -50,7 +50,7 @@ REFUSED_LOGINS = [
 @pytest.mark.parametrize("answer", REFUSED_LOGINS, ids=lambda answer: answer.reason)
 def test_401_names_the_identity_and_the_options(answer: Answer) -> None:
     error = translate(answer)
-    assert type(error) is AuthenticationFailed
+    assert error.__class__ is AuthenticationFailed
     assert error.message == f"{answer.identity} was not accepted: {answer.reason}"
     assert "api_token_secret" in error.hint
 
@@ -86,7 +86,7 @@ NAMED = [
 def test_403_names_privilege_and_path_and_the_line_that_grants_it(path: str, privileges: str) -> None:
     text = f"Permission check failed ({path}, {privileges})"
     error = answered(403, text)
-    assert type(error) is PermissionDenied
+    assert error.__class__ is PermissionDenied
     assert error.message == f"POST /x was refused with 403: {text}"
     assert error.facts["path"] == path
     assert error.facts["privileges"] == privileges.split("|")
@@ -97,7 +97,7 @@ def test_403_names_privilege_and_path_and_the_line_that_grants_it(path: str, pri
 
 def test_403_without_a_path_says_that_a_privilege_is_lacking() -> None:
     error = answered(403, "Permission check failed")
-    assert type(error) is PermissionDenied
+    assert error.__class__ is PermissionDenied
     assert error.hint == f"{TOKEN} lacks a privilege for this"
     assert "path" not in error.facts
 
@@ -105,7 +105,7 @@ def test_403_without_a_path_says_that_a_privilege_is_lacking() -> None:
 def test_403_that_no_token_can_pass_asks_for_the_password() -> None:
     text = "Permission check failed (URI '/access/password' not available with API token, need proper ticket.\n)"
     error = answered(403, text, method="PUT")
-    assert type(error) is PermissionDenied
+    assert error.__class__ is PermissionDenied
     assert "not available with API token" in error.message
     assert "api_password" in error.hint
 
@@ -135,7 +135,7 @@ ROOT_ONLY: list[tuple[int, str, dict[str, str] | None]] = [
 @pytest.mark.parametrize(("status", "text", "errors"), ROOT_ONLY)
 def test_what_only_root_may_do_names_root_at_pam(status: int, text: str, errors: dict[str, str] | None) -> None:
     error = answered(status, text, errors)
-    assert type(error) is PermissionDenied
+    assert error.__class__ is PermissionDenied
     assert error.facts["root_only"] is True
     assert error.hint == "Only root@pam with its password may do this; no API token can"
     assert (text or next(iter((errors or {}).values()))) in error.message
@@ -186,14 +186,14 @@ REFUSALS: list[tuple[type[StewardError], int, str]] = [
 @pytest.mark.parametrize(("kind", "status", "text"), REFUSALS)
 def test_a_refusal_has_its_class_and_keeps_proxmox_own_words(kind: type[StewardError], status: int, text: str) -> None:
     error = answered(status, text)
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert error.message == f"POST /x was refused with {status}: {text}"
     assert error.facts["status"] == status
 
 
 def test_a_node_name_that_does_not_resolve_is_not_a_missing_object() -> None:
     text = "hostname lookup 'pve3' failed - failed to get address info for: pve3: Temporary failure in name resolution"
-    assert type(answered(500, text)) is ApiError
+    assert answered(500, text).__class__ is ApiError
 
 
 PARAMETERS = [
@@ -213,10 +213,10 @@ PARAMETERS = [
 ]
 
 
-@pytest.mark.parametrize("errors", PARAMETERS, ids=lambda errors: "-".join(errors))
+@pytest.mark.parametrize("errors", PARAMETERS, ids="-".join)
 def test_400_says_which_parameters_and_why_on_one_line(errors: dict[str, str]) -> None:
     error = answered(400, "", errors)
-    assert type(error) is ApiError
+    assert error.__class__ is ApiError
     assert error.facts["errors"] == errors
     assert "\n" not in error.message
     for name, text in errors.items():
@@ -237,7 +237,7 @@ def test_a_message_of_several_lines_is_told_whole() -> None:
 @pytest.mark.parametrize("status", [595, 596, 597, 598, 599])
 def test_a_node_that_the_proxy_cannot_reach_is_unreachable(status: int) -> None:
     error = translate(Answer("GET", "/nodes/pve2/lxc", status, "No route to host"))
-    assert type(error) is Unreachable
+    assert error.__class__ is Unreachable
     assert "No route to host" in error.message
     assert error.facts["status"] == status
 

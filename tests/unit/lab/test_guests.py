@@ -100,7 +100,7 @@ def test_a_restore_over_a_guest(lab: Lab, root: Client) -> None:
     assert root.task("POST", "/nodes/pve1/lxc", **restore, force=1) == "OK"
     assert config(root, 100)["hostname"] == "golden"
     assert [v.volid for v in lab.state.volumes.values() if v.vmid == 100 and v.content == "rootdir"] == [
-        str(config(root, 100)["rootfs"]).split(",")[0]
+        str(config(root, 100)["rootfs"]).partition(",")[0]
     ]
 
 
