@@ -28,7 +28,10 @@ class StewardError(Exception):
         self.facts = facts
 
     def __str__(self) -> str:
-        return ". ".join(part for part in (self.message, self.reassurance, self.hint) if part)
+        parts = (
+            part if part.endswith((".", "!", "?")) else f"{part}." for part in (self.message, self.reassurance) if part
+        )
+        return " ".join([*parts, self.hint] if self.hint else parts).removesuffix(".")
 
 
 class BadInput(StewardError):

@@ -11,7 +11,7 @@ from typing import Any
 from .._errors import BadInput, Refused
 from .._names import STORAGE, VOLID
 from .._privileges import Need, held
-from .._storage import require_storage
+from .._storage import require_storage, sees_storage
 from .._world import World
 
 
@@ -69,6 +69,8 @@ def choose(world: World, node: str, selector: Mapping[str, Any]) -> dict[str, An
         raise BadInput("source.archive needs volid, or storage with guest or name")
     STORAGE.check("source.archive.storage", storage)
     require_storage(world, node, storage, "backup", "source.archive")
+    if not sees_storage(world, storage):
+        require_sight(world, storage, selector.get("guest"))
     rows = backups(world, node, storage, None if volid else selector.get("guest"))
     if volid:
         rows = [row for row in rows if row["volid"] == volid]

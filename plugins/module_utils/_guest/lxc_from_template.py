@@ -12,7 +12,7 @@ from .._errors import BadInput
 from .._names import VOLID
 from .._plan import Step
 from .._privileges import Need
-from .._storage import require_storage
+from .._storage import require_storage, sees_storage
 from . import lxc_config
 from .archive import content_path
 from .bridges import bridge_needs
@@ -65,6 +65,8 @@ def _template(newborn: Newborn) -> str:
     require_storage(world, node, newborn.storage, "rootdir", "rootfs.storage")
     storage = template.partition(":")[0]
     require_storage(world, node, storage, "vztmpl", "source.template")
+    if not sees_storage(world, storage):
+        return template
     there = sorted(row["volid"] for row in world.get(content_path(node, storage), content="vztmpl"))
     if template not in there:
         shown = ", ".join(there) or "none"

@@ -82,7 +82,6 @@ NOT_CHOSEN: list[tuple[dict[str, Any], str]] = [
     ({"storage": "nas", "guest": 100}, "matches 2 backups: nas:backup/old, nas:backup/new.*Set newest: true"),
     ({"storage": "zfs", "guest": 100}, "source.archive: storage 'zfs' holds rootdir,images, not backup; these do: nas"),
     ({"storage": "off", "guest": 100}, "storage 'off' is disabled or offline on node pve1"),
-    ({"storage": "nope", "guest": 100}, "storage 'nope' does not exist on node pve1, or bob@pve!ci may not see it"),
     ({"storage": "bad/../x", "guest": 100}, "source.archive.storage: .* is not valid"),
 ]
 
@@ -91,6 +90,14 @@ NOT_CHOSEN: list[tuple[dict[str, Any], str]] = [
 def test_what_matches_none_or_too_many(selector: dict[str, Any], text: str) -> None:
     with pytest.raises(BadInput, match=text):
         chosen(selector)
+
+
+def test_a_storage_that_is_not_listed_is_missing_or_unknown() -> None:
+    selector = {"storage": "nope", "guest": 100}
+    with pytest.raises(Refused, match="Whether storage 'nope' has such a backup is unknown: bob@pve!ci"):
+        choose(world(permissions={"/vms": {"VM.Backup": 1}}), "pve1", selector)
+    with pytest.raises(BadInput, match="storage 'nope' does not exist on node pve1; there for backup: nas"):
+        choose(world(permissions={"/storage": {"Datastore.Audit": 1}}), "pve1", selector)
 
 
 WEAK: list[dict[str, Any]] = [
