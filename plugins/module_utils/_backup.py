@@ -47,6 +47,9 @@ def plan_backup(options: Mapping[str, Any], world: World) -> Plan:
     STORAGE.check("storage", options["storage"])
     check_text("name", options.get("name") or "")
     check_text("notes", options.get("notes") or "", one_line=False)
+    for option in ("name", "notes"):
+        if "{{" in (options.get(option) or ""):
+            raise BadInput(f"{option}: vzdump would replace what stands after '{{{{' by a value of its own")
     if options.get("volid"):
         VOLID.check("volid", options["volid"])
     work = _Backups(options, world)

@@ -67,6 +67,7 @@ WRONG: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     "snapshot name": ("snapshot", {"vmid": 210, "snapshot": "-x"}, ("snapshot", "2 to 40 letters")),
     "reserved snapshot": ("snapshot", {"vmid": 210, "snapshot": "current"}, ("reserved",)),
     "guest that is not there": ("snapshot", {"vmid": 999, "snapshot": "s1"}, ("999", "exist")),
+    "a template of vzdump": ("backup", {"vmid": 210, "storage": "local", "name": "{{guestname}}"}, ("name", "{{")),
     "age": ("backup", {"vmid": 210, "storage": "local", "max_age": "soon"}, ("max_age", "'soon'", "7d")),
     "keep nothing": ("backup", {"vmid": 210, "storage": "local", "state": "pruned", "keep": {"last": 0}}, ("keep",)),
     "volid": ("backup", {"vmid": 210, "storage": "local", "state": "absent", "volid": "x"}, ("volid", "STORAGE:PATH")),
