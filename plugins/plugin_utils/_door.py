@@ -18,7 +18,6 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 
 # The engine imports it when a task needs it; here it is imported once, before each task forks.
-from ansible_collections.steward.proxmox.plugins.module_utils import _session  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.steward.proxmox.plugins.module_utils._connection import ENVIRONMENT, GROUP_OPTIONS, resolve
 from ansible_collections.steward.proxmox.plugins.module_utils._engine import Work, failure
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import Refused, StewardError
@@ -164,7 +163,8 @@ class Door(ActionBase):
             raise AnsibleActionFail(f"The intent could not be recorded, so nothing was changed: {error}") from error
 
     def _outcome(self, result: Mapping[str, Any], went: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
-        unknown = not result or any(step.get("status") in ("unknown", "sent") for step in went["steps"])
+        # without its plan the engine did not come to its end: killed, cut off, crashed
+        unknown = "plan" not in result or any(step.get("status") in ("unknown", "sent") for step in went["steps"])
         steps = [
             {key: step[key] for key in ("op", "target", "status", "upid", "error") if key in step}
             for step in went["steps"]
