@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from tests.lab import Lab
@@ -84,8 +85,10 @@ class Site:
 
     def __init__(self, folder: Path, task_seconds: float = 0.0) -> None:
         self.folder, self.ledger = folder, folder / "ledger"
-        for name in ("lab", "logs", "tmp"):
+        for name in ("lab", "logs"):
             (folder / name).mkdir()
+        # not in the folder: ansible-core makes a socket there, whose path may have 107 characters
+        self.temporary = TemporaryDirectory(prefix="site-")
         self.lab = Lab(task_seconds=task_seconds, directory=folder / "lab")
         (folder / "ansible.cfg").write_text(CONFIGURATION)
         (folder / "hosts").write_text(INVENTORY)
@@ -96,6 +99,7 @@ class Site:
 
     def __exit__(self, *_unused: object) -> None:
         self.lab.__exit__()
+        self.temporary.cleanup()
 
     def play(self, playbook: Path, *arguments: str, name: str = "play", who: str = "admin", **variables: Any) -> Run:
         """Run a playbook with the lab's `pct` for its root, as one of the lab's credentials."""
@@ -128,9 +132,9 @@ class Site:
             **kept,
             "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
             # nothing of the user's: the collection is the one that this Python imports
-            "ANSIBLE_HOME": str(self.folder / "tmp"),
-            "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "tmp"),
-            "TMPDIR": str(self.folder / "tmp"),
+            "ANSIBLE_HOME": self.temporary.name,
+            "ANSIBLE_COLLECTIONS_PATH": self.temporary.name,
+            "TMPDIR": self.temporary.name,
             "STEWARD_LEDGER_PATH": str(self.ledger),
             "STEWARD_ACTOR": "alice",
             "PROXMOX_HOST": self.lab.host,

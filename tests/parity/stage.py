@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -56,6 +57,8 @@ class Stage:
     writes: dict[str, list[str]] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
     output: str = ""
+    #: not in the folder: ansible-core makes a socket there, whose path may have 107 characters
+    temporary: TemporaryDirectory[str] = field(default_factory=lambda: TemporaryDirectory(prefix="stage-"))
 
     def prepare(self) -> None:
         """What comes before the scenarios."""
@@ -111,8 +114,7 @@ class Stage:
         return f"target {way}\nother {way}\n"
 
     def _environment(self, results: Path, name: str) -> dict[str, str]:
-        for folder in ("tmp", "plans"):
-            (self.folder / folder).mkdir(exist_ok=True)
+        (self.folder / "plans").mkdir(exist_ok=True)
         kept = {
             key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE", "STEWARD", "PROXMOX"))
         }
@@ -121,14 +123,14 @@ class Stage:
             "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS / "callback"),
             "ANSIBLE_CONNECTION_PLUGINS": str(PLUGINS / "connection"),
             "ANSIBLE_INVENTORY": str(self.folder / "hosts"),
-            "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp"),
-            "ANSIBLE_REMOTE_TEMP": str(self.folder / "tmp"),
+            "ANSIBLE_LOCAL_TEMP": self.temporary.name,
+            "ANSIBLE_REMOTE_TEMP": self.temporary.name,
             "ANSIBLE_PIPELINING": "1",
             "STEWARD_LEDGER_PATH": str(self.folder / "ledger"),
             "STEWARD_LEDGER_REQUIRED": "1",
             "STEWARD_PLAN_JSON": str(self.folder / "plans" / f"{name}.json"),
             "STEWARD_PLAN_MARKDOWN": str(self.folder / "plans" / f"{name}.md"),
-            "TMPDIR": str(self.folder / "tmp"),
+            "TMPDIR": self.temporary.name,
             "RESULTS": str(results),
         }
 

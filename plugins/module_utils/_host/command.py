@@ -52,7 +52,7 @@ def run(argv: Sequence[str], timeout: float, stop: bool) -> Outcome:
         # run_command needs an AnsibleModule, which there is none of in the front door's own process
         # pylint: disable-next=ansible-bad-function
         process = subprocess.Popen(
-            # a session of its own: a Ctrl-C at the controller does not stop a creation halfway
+            # apart from our terminal: a Ctrl-C at the controller does not stop a creation halfway
             argv,
             stdin=subprocess.DEVNULL,
             stdout=out,
