@@ -105,7 +105,7 @@ class _Snapshots:
     def prune(self) -> Plan:
         """Those beyond the newest `keep`, and those older than `older_than`; with both, only what both would remove."""
         rows = [row for row in self.rows if row["name"].startswith(self.options["prefix"])]
-        newest_first = sorted(rows, key=lambda row: float(row.get("snaptime") or time.time()), reverse=True)
+        newest_first = sorted(rows, key=self._age, reverse=True)
         doomed = {row["name"] for row in newest_first}
         if self.options.get("keep") is not None:
             doomed &= {row["name"] for row in newest_first[max(0, self.options["keep"]) :]}
@@ -116,6 +116,14 @@ class _Snapshots:
             if row["name"] in doomed:
                 self._delete(row["name"], "older than what is kept")
         return self._done()
+
+    def _age(self, row: Mapping[str, Any]) -> tuple[float, int, str]:
+        """Sorts the oldest first; of the same second, the one that others descend from. The list has no order."""
+        parents = {one["name"]: one.get("parent") for one in self.rows}
+        depth, name = 0, row.get("parent")
+        while name in parents and depth <= len(parents):
+            depth, name = depth + 1, parents[name]
+        return float(row.get("snaptime") or time.time()), depth, str(row["name"])
 
     def roll_back(self) -> Plan:
         if not self.found:

@@ -106,7 +106,7 @@ class Stage:
     @property
     def files(self) -> Iterator[Path]:
         """What the runs left: ledger, plans, run state, results."""
-        kept = (self.folder / name for name in ("ledger", "plans", "state"))
+        kept = (self.folder / "ledger", self.folder / "plans", Path(self.temporary.name) / "state")
         yield from (path for folder in kept for path in folder.rglob("*") if path.is_file())
 
     def _inventory(self) -> str:
@@ -194,7 +194,7 @@ MADE = {"node": "pve1", "source": {"template": TEMPLATE}, "rootfs": {"storage": 
 #: copies what the run keeps while it runs
 KEEP = {
     "name": "keep the state of the run",
-    "ansible.builtin.shell": "mkdir -p ../state && cp -r steward-proxmox-* ../state/",
+    "ansible.builtin.shell": "mkdir -p state && cp -r steward-proxmox-* state/",
     "args": {"chdir": "{{ lookup('env', 'TMPDIR') }}"},
     "delegate_to": "localhost",
     "check_mode": False,
