@@ -28,7 +28,7 @@ def test_a_failed_task_fails_at_once_with_its_status_and_its_log(site: Site) -> 
     site.lab.fault(path=r"/status/start$", task_exit="startup for container '213' failed")
     before = time.monotonic()
     result = site.run().task("lxc", START)
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 10  # and not after task_timeout
     says(result, "startup for container '213' failed", "last lines of its log", "UPID:pve1:")
     (step,) = result["plan"]["steps"]
     assert (step["status"], step["upid"][:10]) == ("failed", "UPID:pve1:")

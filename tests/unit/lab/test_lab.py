@@ -30,7 +30,7 @@ def test_it_starts_quickly() -> None:
     with Lab() as lab:
         assert lab.port
         started = time.monotonic() - began
-    assert started < 0.5
+    assert started < 3
 
 
 def test_the_fingerprint_is_that_of_the_served_certificate(lab: Lab) -> None:
