@@ -16,8 +16,7 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
-
-# The engine imports it when a task needs it; here it is imported once, before each task forks.
+from ansible_collections.steward.proxmox.plugins.module_utils import _session
 from ansible_collections.steward.proxmox.plugins.module_utils._connection import ENVIRONMENT, GROUP_OPTIONS, resolve
 from ansible_collections.steward.proxmox.plugins.module_utils._engine import Work, failure
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import Refused, StewardError
@@ -27,6 +26,9 @@ from ansible_collections.steward.proxmox.plugins.module_utils._planner import Pl
 from ansible_collections.steward.proxmox.plugins.module_utils._privileges import refuse_missing
 from ansible_collections.steward.proxmox.plugins.plugin_utils import _run_state
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import run as ledger_run
+
+#: The engine imports it when a task needs it; named here, it is imported once, before each task forks.
+IMPORTED_BEFORE_FORK = (_session,)
 
 
 class Here:
