@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ._errors import BadInput, Refused
 from ._guest.archive import backup_name, backups, content_path, print_config, require_sight
 from ._guest.draft import Draft
-from ._guest.lookup import Guest, require
+from ._guest.lookup import Guest, require, without_digest
 from ._guest.power import read_state
 from ._names import STORAGE, SYMBOL, VOLID, check_text, segment
 from ._plan import Effect, Plan, Step, after_apply, is_symbol
@@ -156,7 +156,7 @@ class _Backups:
             Effect(
                 f"/nodes/{guest.node}/vzdump/extractconfig?volume={volid}",
                 "set",
-                print_config({key: value for key, value in (guest.config or {}).items() if key != "digest"}),
+                print_config(without_digest(guest.config)),
             ),
         ]
         draft.plan.blast.storages.add(self.storage)

@@ -188,3 +188,21 @@ def add_unused(guest: Guest, volid: str) -> str:
 
 def need_space(call: Call, storage: str) -> None:
     call.need(f"/storage/{storage}", "Datastore.AllocateSpace")
+
+
+def require_volumes(state: State, guest: Guest) -> None:
+    """A guest starts only where its volumes are, on storages that its node can use."""
+    for key, volid in used_by(guest):
+        if not key.startswith("unused") and not state.volume(guest.node, volid):
+            raise Died(f"volume '{volid}' does not exist")
+        check_storage(state, guest.node, volid.split(":")[0])
+
+
+def move_to(state: State, guest: Guest, node: str) -> None:
+    """The guest and its local volumes change their node."""
+    for _unused, volume in volumes_of(state, guest):
+        if volume.node is not None:
+            state.remove(volume)
+            volume.node = node
+            state.add(volume)
+    guest.node = node

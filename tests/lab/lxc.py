@@ -161,10 +161,7 @@ def prepare_start(state: State, guest: Guest, task: Task) -> None:
     if guest.running:
         raise Died(f"CT {guest.vmid} already running")
     lxc_config.apply_pending(guest)
-    for key, volid in disks.used_by(guest):
-        if not key.startswith("unused") and not state.volume(guest.node, volid):
-            raise Died(f"volume '{volid}' does not exist")
-        disks.check_storage(state, guest.node, volid.split(":")[0])
+    disks.require_volumes(state, guest)
     for key, value in guest.config.items():
         bridge = lxc_config.values_of(key, str(value)).get("bridge") if key.startswith("net") else None
         if bridge and bridge not in state.networks[guest.node]:
@@ -374,7 +371,7 @@ def migrate(call: Call) -> str:
         power_off(guest)
         yield
         guest.config.pop("lock", None)
-        move_to(call.state, guest, target)
+        disks.move_to(call.state, guest, target)
         task.log(f"{_clock()} migration finished successfully (duration 00:00:01)")
         if was_running:
             power_on(call.state, guest, task)
@@ -387,16 +384,6 @@ def check_target(call: Call, target: str) -> None:
         raise BadParameter(target="target is local node.")
     if target not in call.state.nodes:
         raise Died(f"no such cluster node '{target}'")
-
-
-def move_to(state: State, guest: Guest, node: str) -> None:
-    """The guest and its local volumes change their node."""
-    for _unused, volume in disks.volumes_of(state, guest):
-        if volume.node is not None:
-            state.remove(volume)
-            volume.node = node
-            state.add(volume)
-    guest.node = node
 
 
 def _clock() -> str:

@@ -312,7 +312,7 @@ def clone(call: Call) -> str:
             source.config.pop("lock", None)
         made.config = _cloned(call, config) | places
         if target != call.node:
-            lxc.move_to(call.state, made, target)
+            disks.move_to(call.state, made, target)
         pool = call.params.get("pool")
         if pool in call.state.pools:
             call.state.pools[pool].setdefault("vms", []).append(newid)

@@ -149,10 +149,7 @@ def prepare_start(state: State, guest: Guest) -> None:
     if guest.running:
         raise Died(f"VM {guest.vmid} already running")
     qemu_config.apply_pending(state, guest)
-    for key, volid in disks.used_by(guest):
-        if not key.startswith("unused") and not state.volume(guest.node, volid):
-            raise Died(f"volume '{volid}' does not exist")
-        disks.check_storage(state, guest.node, volid.split(":")[0])
+    disks.require_volumes(state, guest)
     for key, value in guest.config.items():
         bridge = qemu_config.values_of(key, str(value)).get("bridge") if key.startswith("net") else None
         if bridge and bridge not in state.networks[guest.node]:
@@ -413,7 +410,7 @@ def migrate(call: Call) -> str:
             yield
         finally:
             guest.config.pop("lock", None)
-        qemu_create.move_to(call.state, guest, target)
+        disks.move_to(call.state, guest, target)
         task.log(f"{_clock()} migration finished successfully (duration 00:00:01)")
 
     return call.task("qmigrate", guest.vmid, work, guest=guest.vmid)

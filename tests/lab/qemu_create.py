@@ -205,7 +205,7 @@ def clone(call: Call) -> str:
             made.config["description"] = call.params["description"]
         new_identity(call.state, made)
         if call.params.get("target"):
-            move_to(call.state, made, call.params["target"])
+            disks.move_to(call.state, made, call.params["target"])
 
     return call.task("qmclone", source.vmid, work, guest=source.vmid)
 
@@ -275,13 +275,3 @@ def make_base(state: State, guest: Guest) -> None:
         qemu_config.rename_base(state, volume)
         values: dict[str, Any] = qemu_config.values_of(key, str(guest.config[key]))
         guest.config[key] = qemu_config.render_disk(key, values | {"file": volume.volid})
-
-
-def move_to(state: State, guest: Guest, node: str) -> None:
-    """The guest and its local volumes change their node."""
-    for _unused, volume in disks.volumes_of(state, guest):
-        if volume.node is not None:
-            state.remove(volume)
-            volume.node = node
-            state.add(volume)
-    guest.node = node

@@ -33,6 +33,11 @@ class Draft:
         on_guest = tuple(Need(f"/vms/{guest.vmid}", (name,)) for name in dict.fromkeys(needs))
         self.step(Step(op, guest.target, method, f"{guest.path}{below}", data or {}, why=why, needs=on_guest))
 
+    def grow(self, slot: str, size: str) -> None:
+        """A volume becomes larger."""
+        data = {"disk": slot, "size": size}
+        self.call("resize", "PUT", "/resize", data, why=f"{slot} grows to {size}", needs=["VM.Config.Disk"])
+
     def shows(self, key: str, before: Any, after: Any) -> None:
         """One line of the diff; a missing side is left out."""
         for side, value in ((self.plan.before, before), (self.plan.after, after)):

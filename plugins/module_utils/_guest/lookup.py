@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,16 @@ class Guest:
 
 def guest_path(kind: str, node: str, vmid: int | str) -> str:
     return f"/nodes/{node}/{kind}/{vmid}"
+
+
+def without_digest(config: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A configuration without its digest, which is no part of it."""
+    return {key: value for key, value in (config or {}).items() if key != "digest"}
+
+
+def config_now(path: str) -> Callable[[Any], dict[str, Any]]:
+    """What a module returns once its steps are done: the configuration of the guest at `path`."""
+    return lambda reader: {"config": without_digest(reader.get(f"{path}/config"))}
 
 
 def resources(world: World) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from .._world import World
 from . import effects, lxc_config
 from .bridges import bridge_needs
 from .draft import Draft
-from .lookup import Guest, find
+from .lookup import Guest, config_now, find, without_digest
 from .lxc_birth import SOURCE_SPEC, give_birth
 from .lxc_options import CONFIG, FAMILIES, ROOTFS_SPEC, VOLUME, privilege_of
 from .power import plan_power, read_state
@@ -71,7 +71,8 @@ def _converge(options: Mapping[str, Any], world: World, guest: Guest) -> Plan:
     change = lxc_config.difference(options, have)
     power = read_state(world, guest)
     draft.plan.state = power
-    _configure(draft, world, change, have, power)
+    left = planned(guest.target, change.leaves(have))
+    _configure(draft, world, change, have, left)
     plan_power(draft, options["state"], power["power"] == "running", options)
     becomes = plan_template(draft, have) if options["state"] == "template" and not have.get("template") else {}
     draft.consulted(
@@ -82,46 +83,40 @@ def _converge(options: Mapping[str, Any], world: World, guest: Guest) -> Plan:
             "template": have.get("template", 0),
         },
     )
-    left = {**planned(guest.target, change.leaves(have)), **becomes}
-    after = {key: value for key, value in {**have, **left}.items() if value is not None and key != "digest"}
-    path = guest.path
+    after = {key: value for key, value in without_digest({**have, **left, **becomes}).items() if value is not None}
     draft.plan.result = {"vmid": guest.vmid, "node": guest.node, "config": after}
-    draft.plan.finish = lambda reader: {
-        "config": {key: value for key, value in reader.get(f"{path}/config").items() if key != "digest"}
-    }
+    draft.plan.finish = config_now(guest.path)
     return draft.done()
 
 
 def _configure(
-    draft: Draft, world: World, change: lxc_config.Change, have: Mapping[str, Any], power: Mapping[str, Any]
+    draft: Draft, world: World, change: lxc_config.Change, have: Mapping[str, Any], left: Mapping[str, Any]
 ) -> None:
+    """The steps of a change. `left`: the keys that it leaves changed, as the server will have filled them in."""
     if not change:
         return
     guest = draft.guest
-    leaves, path = planned(guest.target, change.leaves(have)), f"{guest.path}/config"
-    draft.plan.effects += effects.configured(guest.kind, guest.node, guest.vmid, leaves)
+    path = f"{guest.path}/config"
+    draft.plan.effects += effects.configured(guest.kind, guest.node, guest.vmid, left)
     forbidden = lxc_config.root_only(change.merged(), have)
     if forbidden and not world.is_root:
         raise Refused(
             f"{guest.target}: {forbidden} is only allowed for root@pam; {world.identity} cannot do it and no token can",
             "Log in as root@pam with api_password for this task",
         )
-    if change.put or change.delete:
-        data: dict[str, Any] = dict(change.put)
-        if change.delete:
-            data["delete"] = ",".join(sorted(change.delete))
-        keys = [*change.put, *change.delete]
+    if change.data:
+        keys = list(change.merged())
         draft.step(
             Step(
                 "update",
                 guest.target,
                 "PUT",
                 path,
-                data,
+                change.data,
                 why=f"{', '.join(sorted(keys))} differ",
                 needs=(*(Need(f"/vms/{guest.vmid}", (privilege_of(key),)) for key in keys), *bridge_needs(change.put)),
                 guard={"digest": have["digest"]} if have.get("digest") else {},
-                yields=learned(path, leaves),
+                yields=learned(path, left),
             )
         )
         for key in keys:
@@ -134,10 +129,10 @@ def _configure(
                 "delete": [key for key in keys if key not in have],
             }
         )
-        draft.blast("medium" if power["power"] == "running" else "low", f"changes the configuration of {guest.target}")
+        running = (draft.plan.state or {}).get("power") == "running"
+        draft.blast("medium" if running else "low", f"changes the configuration of {guest.target}")
     for slot, size in change.grow.items():
-        resize = {"disk": slot, "size": size}
-        draft.call("resize", "PUT", "/resize", resize, why=f"{slot} grows to {size}", needs=["VM.Config.Disk"])
+        draft.grow(slot, size)
         draft.shows(f"{slot}.size", print_size(VOLUME.decode(have[slot]).get("size", 0)), size)
         draft.cannot_undo(f"a volume does not shrink back ({slot})")
         draft.blast("medium", f"grows {slot}; it cannot shrink again")
@@ -164,9 +159,7 @@ def _absent(options: Mapping[str, Any], world: World, guest: Guest | None) -> Pl
     _destroys(draft, world, have)
     draft.plan.before, draft.plan.after = {"exists": True, "name": guest.name}, {"exists": False}
     draft.plan.effects += effects.gone(guest.kind, guest.node, guest.vmid)
-    draft.consulted(
-        guest.target, {key: value for key, value in have.items() if key != "digest"} | {"power": power["power"]}
-    )
+    draft.consulted(guest.target, without_digest(have) | {"power": power["power"]})
     draft.cannot_undo("its volumes are gone; only a backup brings it back")
     draft.plan.result = {"vmid": guest.vmid, "node": guest.node}
     return draft.done()

@@ -13,11 +13,11 @@ from .._errors import BadInput
 from .._plan import Plan
 from .._world import World
 from . import effects
-from .lookup import Guest
+from .lookup import Guest, config_now, without_digest
 from .lxc_from_archive import from_archive
 from .lxc_from_clone import from_clone
 from .lxc_from_template import from_template
-from .lxc_newborn import Newborn, without_digest
+from .lxc_newborn import Newborn
 from .power import plan_power
 from .symbols import learned, planned
 from .template import plan_template
@@ -81,8 +81,7 @@ def give_birth(options: Mapping[str, Any], world: World, over: Guest | None) -> 
     plan.before = without_digest(over.config) if over else {"exists": False}
     if options["state"] == "template":
         config = {**config, **plan_template(draft, config)}
-    path = newborn.path
     plan.result = {"vmid": newborn.vmid, "node": newborn.node, "config": config}
-    plan.finish = lambda reader: {"config": without_digest(reader.get(f"{path}/config"))}
+    plan.finish = config_now(newborn.path)
     plan.state = plan.state or {"power": "absent", "lock": None, "ha": "unmanaged"}
     return draft.done()

@@ -33,6 +33,11 @@ class Change:
     def __bool__(self) -> bool:
         return bool(self.put or self.delete or self.grow)
 
+    @property
+    def data(self) -> dict[str, Any]:
+        """As the parameters of one PUT."""
+        return {**self.put, **({"delete": ",".join(sorted(self.delete))} if self.delete else {})}
+
     def merged(self) -> dict[str, Any]:
         """As keys of the configuration, None for what goes."""
         return {**self.put, **dict.fromkeys(self.delete)}

@@ -19,7 +19,8 @@ from .._storage import require_storage
 from . import lxc_config
 from .archive import archived_config, choose
 from .bridges import bridge_needs
-from .lxc_newborn import Newborn, is_net, without_digest, without_macs
+from .lookup import without_digest
+from .lxc_newborn import Newborn, is_net, without_macs
 from .lxc_options import NET, VOLUME
 from .power import read_state
 

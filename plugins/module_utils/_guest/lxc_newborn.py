@@ -27,10 +27,6 @@ def is_volume(key: str) -> bool:
     return codec_of(key) is VOLUME
 
 
-def without_digest(config: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {key: value for key, value in (config or {}).items() if key != "digest"}
-
-
 def without_macs(origin: Mapping[str, Any]) -> dict[str, Any]:
     """Every interface of the origin without its MAC: two guests must not share one."""
     nets = {slot: NET.decode(origin[slot]) for slot in filter(is_net, origin)}
@@ -97,21 +93,16 @@ class Newborn:
 
     def adjust(self, change: lxc_config.Change, config: dict[str, Any], why: str) -> None:
         """Steps after the creation, for what the creating call cannot do: set, unset, grow."""
-        keys = [*change.put, *change.delete]
-        if keys:
-            unset = {"delete": ",".join(sorted(change.delete))} if change.delete else {}
-            needs = (privilege_of(key) for key in keys)
-            self.draft.call("update", "PUT", "/config", {**change.put, **unset}, why=why, needs=needs)
+        if change.data:
+            needs = (privilege_of(key) for key in change.merged())
+            self.draft.call("update", "PUT", "/config", change.data, why=why, needs=needs)
         config.update(change.put)
         for key in change.delete:
             config.pop(key, None)
         size = (self.options.get("rootfs") or {}).get("size")
         wanted = {"rootfs": {"size": size}} if size else {}
         for slot, grown in lxc_config.difference(wanted, config).grow.items():
-            resize = {"disk": slot, "size": grown}
-            self.draft.call(
-                "resize", "PUT", "/resize", resize, why=f"{slot} grows to {grown}", needs=["VM.Config.Disk"]
-            )
+            self.draft.grow(slot, grown)
             config[slot] = VOLUME.encode({**VOLUME.decode(config[slot]), **VOLUME.decode({"size": grown})})
 
     def _node(self) -> str:
