@@ -14,13 +14,14 @@ python := $(shell .ci/find-python $(PYTHON))
 # The interpreter is part of the stamp's name, so that another one makes the environment anew.
 stamp := $(VENV)/.made-with-$(subst /,_,$(python))
 lint_stamp := $(stamp)-lint
+molecule_stamp := $(stamp)-molecule
 bin := $(VENV)/bin
 # Some checkers call ansible's commands by name.
 with_path := PATH="$(CURDIR)/$(bin):$$PATH"
 pip_install := $(bin)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help venv check lint sanity test test-full bench demo lab-start lab-stop docs changelog-lint clean
+.PHONY: help venv check lint sanity test test-full molecule bench demo lab-start lab-stop options docs changelog-lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +44,10 @@ $(lint_stamp): $(stamp) tests/requirements-lint.txt
 	$(pip_install) --no-warn-conflicts -r tests/requirements-lint.txt
 	touch $@
 
+$(molecule_stamp): $(stamp) tests/requirements-molecule.txt
+	$(pip_install) --no-warn-conflicts -r tests/requirements-molecule.txt
+	touch $@
+
 check: $(stamp) ## ruff and mypy: seconds
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
@@ -61,6 +66,11 @@ test: check ## check, then all tests but the slow ones
 test-full: check ## check, then all tests
 	$(bin)/python -m pytest -n 2 $(ARGS)
 
+# Nothing of the user's: neither settings nor another copy of the collection.
+molecule: $(molecule_stamp) ## the scenarios in extensions/molecule, each with a lab of its own
+	$(with_path) ANSIBLE_HOME="$(CURDIR)/.ansible" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(VENV)/collections" \
+		$(bin)/molecule test --all --no-command-borders
+
 bench: $(stamp) ## measure requests and CPU time
 	$(bin)/python -m tests.benchmark
 
@@ -72,6 +82,9 @@ lab-start: $(stamp) ## start a Proxmox lab on loopback, its files in .lab
 
 lab-stop: $(stamp) ## stop it
 	$(bin)/python -m tests.lab stop --dir .lab
+
+options: $(stamp) ## write docs/options.md from the tables
+	$(bin)/python -m tests.options_table
 
 docs: $(lint_stamp) ## check the documentation of all plugins and roles
 	$(with_path) $(bin)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from ansible_collections.steward.proxmox.plugins.module_utils._info import TASK_INFO
+from ansible_collections.steward.proxmox.plugins.module_utils._info.tasks import TASK_INFO
 from ansible_collections.steward.proxmox.plugins.plugin_utils._door import Door
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ._codec import to_wire
 from ._errors import ApiError, BadInput
-from ._info import shortened
+from ._info.bounded import shortened
 from ._names import segment
 from ._plan import Effect, Plan, Step, Undo
 from ._planner import Planner

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from ._plan import Plan, Step, substitute
 from ._task import TaskEnd, is_upid, wait
 
 _LOCK_PAUSE = 1.0
+_SETTLE_PAUSE = 0.5
 
 
 class Writer(Protocol):
@@ -70,6 +71,14 @@ def carry_out(plan: Plan, writer: Writer, patience: Patience) -> dict[str, str]:
 
 
 def _do(step: Step, writer: Writer, patience: Patience, known: Mapping[str, str]) -> tuple[Any, TaskEnd | None]:
+    """Send a step and see it through: its task, and what it says to wait for."""
+    answer, end = _send(step, writer, patience, known)
+    if step.until and patience.wait:
+        _settle(step, step.until, writer, max(patience.task_timeout, step.lasts), answer)
+    return answer, end
+
+
+def _send(step: Step, writer: Writer, patience: Patience, known: Mapping[str, str]) -> tuple[Any, TaskEnd | None]:
     path, data = substitute(step.path, known), substitute({**step.data, **step.guard}, known)
     deadline = time.monotonic() + patience.lock_timeout
     while True:
@@ -77,7 +86,7 @@ def _do(step: Step, writer: Writer, patience: Patience, known: Mapping[str, str]
         if not is_upid(answer) or not patience.wait:
             return answer, None
         try:
-            return answer, wait(writer, answer, patience.task_timeout)  # type: ignore[arg-type]
+            return answer, wait(writer, answer, max(patience.task_timeout, step.lasts))  # type: ignore[arg-type]
         except Locked:  # the task found the lock and did nothing: the same step may be sent again
             if time.monotonic() >= deadline:
                 raise
@@ -86,6 +95,20 @@ def _do(step: Step, writer: Writer, patience: Patience, known: Mapping[str, str]
             raise OutcomeUnknown(
                 f"{error.message}. Task {answer} was started; how it ended is unknown", upid=answer
             ) from None
+
+
+def _settle(step: Step, missing: Callable[[Any], str], writer: Writer, timeout: float, answer: Any) -> None:
+    """Wait until what the step asked for has come about."""
+    deadline = time.monotonic() + timeout
+    while lacks := missing(writer):
+        if time.monotonic() >= deadline:
+            task = {"upid": answer} if is_upid(answer) else {}
+            raise TaskTimeout(
+                f"{step.op} of {step.target} was asked for, and after {timeout:g} seconds {lacks}",
+                "Raise task_timeout, or look at what holds it up",
+                **task,
+            )
+        time.sleep(_SETTLE_PAUSE)
 
 
 def _now() -> str:

@@ -33,6 +33,9 @@ _WAITING: dict[str, dict[str, Any]] = {
     "lock_timeout": {"type": "int", "default": 60},
 }
 
+#: how many requests can be under way to one node: connections that are kept open
+MOST_AT_ONCE = 32
+
 ENVIRONMENT = {name: variable for name, (_spec, variable) in _OPTIONS.items() if variable}
 #: what a play may set once for all modules, in module_defaults of the action group
 GROUP_OPTIONS = frozenset({*_OPTIONS, *_WAITING})

@@ -13,12 +13,16 @@ from typing import Any
 
 from ._apply import Patience, Writer, carry_out
 from ._connection import resolve
-from ._errors import Refused, StewardError
+from ._errors import Refused, StewardError, Taken
 from ._memory import Memory
 from ._plan import Plan, compute_digest
 from ._planner import Planner
 from ._privileges import assess, refuse_missing
+from ._turn import Turn
 from ._world import World
+
+#: how often another id is tried, where others create guests at the same time
+_MOST_IDS = 40
 
 
 def open_writer(planner: Planner, options: Mapping[str, Any]) -> Writer:
@@ -40,7 +44,16 @@ class Work:
     ) -> None:
         self.planner, self.options, self.memory, self.check = planner, options, memory, check
         self.writer = writer or open_writer(planner, options)
+        self._turn = self._take_turn()
         self.plan = self._plan()
+
+    def _take_turn(self) -> Turn | None:
+        """Wait for others that would make the same thing. A preview makes nothing."""
+        what = "" if self.check else self.planner.turn(self.options)
+        connection = getattr(self.writer, "connection", None)
+        if not what or connection is None:
+            return None
+        return Turn(f"{what} at {', '.join(connection.hosts)}:{connection.port}", self._patience.task_timeout)
 
     def _plan(self) -> Plan:
         connection = getattr(self.writer, "connection", None)
@@ -65,16 +78,46 @@ class Work:
 
     def carry_out(self) -> None:
         """Do it, and remember what this run made."""
+        patience = self._patience
+        found = self._carry_out(patience)
+        self.memory.remember(self.plan, found, check=False)
+        if self.plan.finish and patience.wait:
+            self.plan.result.update(self.plan.finish(self.writer))
+        self.settle()
+
+    @property
+    def _patience(self) -> Patience:
         options = self.options
-        patience = Patience(
+        return Patience(
             options.get("wait") is not False,
             float(options.get("task_timeout") or 600),
             float(options.get("lock_timeout") or 0),
         )
-        found = carry_out(self.plan, self.writer, patience)
-        self.memory.remember(self.plan, found, check=False)
-        if self.plan.finish and patience.wait:
-            self.plan.result.update(self.plan.finish(self.writer))
+
+    def _carry_out(self, patience: Patience) -> dict[str, str]:
+        """Do what the plan says. Where an id that it chose was taken in between, the same plan with another id."""
+        for _attempt in range(_MOST_IDS):
+            try:
+                return carry_out(self.plan, self.writer, patience)
+            except Taken:
+                if self.plan.progress[0]["status"] != "failed":  # something was done already
+                    raise
+                again = self._plan()
+                if again.digest != self.plan.digest or again.symbols == self.plan.symbols:
+                    raise
+                taken = ", ".join(self.plan.symbols)
+                again.warnings.append(
+                    f"{taken} was taken by somebody else in the meantime; {', '.join(again.symbols)} is used"
+                )
+                self.plan = again
+        return carry_out(self.plan, self.writer, patience)
+
+    def settle(self) -> None:
+        """Wait for what a real run waits for at its end, also where nothing had to be done."""
+        if self._turn:
+            self._turn.end()
+        if self.plan.wait_for and not self.check and self.options.get("wait") is not False:
+            self.plan.result.update(self.plan.wait_for(self.writer))
 
     def result(self, diff: bool = False) -> dict[str, Any]:
         """The task's result. `changed` is the plan's, in check mode and for real."""

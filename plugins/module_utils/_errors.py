@@ -72,6 +72,10 @@ class Locked(ApiError):
     """Another operation holds the guest or its configuration file; nothing was done."""
 
 
+class Taken(ApiError):
+    """The id is in use; nothing was done."""
+
+
 class Changed(ApiError):
     """The object changed since it was read (config digest); nothing was done."""
 
@@ -118,6 +122,8 @@ _LOCKED = re.compile(
     r"(?:VM|CT) is locked|can't lock file|cfs-lock .* got timeout|unable to acquire lock|got lock (?:request )?timeout"
 )
 _MISSING = re.compile(r"does not exist|^no such |No such |not found|unable to find configuration file|not defined$")
+# a guest's id; other objects that exist already are said by their modules
+_TAKEN = re.compile(r"\b(?:VM|CT) \d+ already exists on node|unable to create VM \d+: config file already exists")
 _CHANGED = re.compile(r"checksum mismatch|detected modified configuration")
 _ROOT_ONLY = re.compile(r"only allowed for root@pam|[Oo]nly root (?:can|may)|user != root@pam")
 
@@ -184,6 +190,8 @@ def translate(answer: Answer) -> StewardError:
         return Locked(f"{prefix}: {text}", **facts)
     if _CHANGED.search(text):
         return Changed(f"{prefix}: {text}", **facts)
+    if _TAKEN.search(text):
+        return Taken(f"{prefix}: {text}", **facts)
     if answer.status in (400, 404, 500) and _MISSING.search(text):
         return NotFound(f"{prefix}: {text}", **facts)
     return ApiError(f"{prefix}: {text}", **facts)

@@ -49,6 +49,10 @@ class Step:
     secrets: frozenset[str] = frozenset()
     #: symbol -> how to learn its value once the step is done: (reader, what the call returned) -> value
     yields: Mapping[str, Callable[[Any, Any], str]] = field(default_factory=dict)
+    #: where the answer is not the end: reader -> what is still waited for, "" once it holds
+    until: Callable[[Any], str] | None = None
+    #: seconds that the server itself may take for it, by what the task asked for: task_timeout does not cut them short
+    lasts: float = 0
 
     def public(self) -> dict[str, Any]:
         """The step as people, callbacks and the ledger see it."""
@@ -111,6 +115,8 @@ class Plan:
     result: dict[str, Any] = field(default_factory=dict)
     #: after the steps: reader -> what the module returns now
     finish: Callable[[Any], dict[str, Any]] | None = None
+    #: what a real run waits for at its end, also when there was nothing to do: reader -> more of the result
+    wait_for: Callable[[Any], dict[str, Any]] | None = None
     # filled by the engine
     digest: str = ""
     privileges: list[dict[str, Any]] = field(default_factory=list)

@@ -15,6 +15,8 @@ from ._world import World
 
 #: set by the front door alone: the run's memory, and the digest that a real run is bound to
 FRONT_DOOR: dict[str, dict[str, Any]] = {"front_door": {"type": "raw", "no_log": False}}
+#: beside the options, from the front door alone: what the environment and module_defaults say that no task may loosen
+POLICY = "front_door_policy"
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Planner:
     #: mutually_exclusive, required_if and the like
     rules: Mapping[str, Any] = field(default_factory=dict)
     reads_only: bool = False
+    #: what tasks on one machine take turns at, from planning to the last step; "" for nothing
+    turn: Callable[[Mapping[str, Any]], str] = lambda _options: ""
     where: str = "api"
     service: str = "PVE"
 

@@ -15,11 +15,13 @@ from typing import Any
 
 from ._codec import BOOL, INT, print_size
 from ._errors import ApiError, Refused
-from ._guest import effects, lxc_config
+from ._guest import config as guest_config
+from ._guest import effects
 from ._guest.draft import Draft
 from ._guest.lookup import Guest
-from ._guest.lxc_options import CONFIG, FAMILIES, FEATURES, VOLUME, codec_of
+from ._guest.lxc_options import FEATURES, LXC
 from ._guest.symbols import planned
+from ._guest.volumes import size_of, storage_of, volume_codec
 from ._host.operations import OPERATIONS
 from ._names import HOSTNAME, NODE, STORAGE, VOLID, check_vmid
 from ._plan import Effect, Plan, Step
@@ -35,8 +37,7 @@ _GOLDEN: dict[str, dict[str, Any]] = {
     "storage": {"type": "str", "required": True},
     "size": {"type": "str", "default": "4G"},
     "hostname": {"type": "str"},
-    "net": {"type": "list", "elements": "dict", "options": FAMILIES["net"][3]},
-    **{name: dict(CONFIG[name].spec) for name in _SHAPE},
+    **{name: spec for name, spec in LXC.argument_spec().items() if name in (*_SHAPE, "net")},
 }
 _OPTIONS: dict[str, dict[str, Any]] = {
     "golden_lxc": {"type": "dict", "required": True, "options": _GOLDEN},
@@ -81,9 +82,9 @@ def _call(wanted: Mapping[str, Any]) -> dict[str, Any]:
     if wanted.get("hostname"):
         HOSTNAME.check("golden_lxc.hostname", wanted["hostname"])
     as_lxc = {**_shape(wanted), "rootfs": {"storage": wanted["storage"], "size": wanted["size"]}}
-    lxc_config.check(as_lxc)
+    guest_config.check(LXC, as_lxc)
     head = {"vmid": wanted["vmid"], "ostemplate": wanted["template"], "unprivileged": 1, "features": _FEATURES}
-    return {**head, **lxc_config.whole(as_lxc)}
+    return {**head, **guest_config.whole(LXC, as_lxc)}
 
 
 def _shape(wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,7 +112,7 @@ def _create(draft: Draft, wanted: Mapping[str, Any], call: Mapping[str, Any]) ->
 def _as_created(guest: Guest, call: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration that pct will have written."""
     keys = {key: value for key, value in call.items() if key not in ("vmid", "ostemplate")}
-    return planned(guest.target, {"hostname": f"CT{guest.vmid}", "memory": 512, "swap": 512, **keys})
+    return planned(LXC, guest.target, {"hostname": f"CT{guest.vmid}", "memory": 512, "swap": 512, **keys})
 
 
 # -- it exists -------------------------------------------------------------------------------------------------------
@@ -148,14 +149,12 @@ def _lacking(config: Mapping[str, Any]) -> str:
 
 def _differences(wanted: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
     """What the task says and the container has otherwise, for people."""
-    change = lxc_config.difference(_shape(wanted), config)
+    change = guest_config.difference(LXC, _shape(wanted), config)
     told = [f"{key} is {config.get(key, 'not set')}, not {value}" for key, value in change.merged().items()]
-    there = VOLUME.decode(config["rootfs"])
-    new = VOLUME.decode(_call(wanted)["rootfs"])
-    storage, _colon, gib = str(new["volume"]).partition(":")
-    size = int(float(gib) * 1024**3)
-    if not str(there["volume"]).startswith(f"{storage}:") or there.get("size", size) != size:
-        told.append(f"rootfs is {config['rootfs']}, not {storage} with {print_size(size)}")
+    there = volume_codec(LXC, "rootfs").decode(config["rootfs"])
+    size = size_of("golden_lxc", wanted["size"])
+    if storage_of(there["volume"]) != wanted["storage"] or there.get("size", size) != size:
+        told.append(f"rootfs is {config['rootfs']}, not {wanted['storage']} with {print_size(size)}")
     return told
 
 
@@ -165,7 +164,7 @@ def _differences(wanted: Mapping[str, Any], config: Mapping[str, Any]) -> list[s
 def _as_api(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration as the API returns it: numbers are numbers."""
     return {
-        key: int(value) if codec_of(key) in (INT, BOOL) and str(value).isdigit() else value
+        key: int(value) if LXC.codec(key) in (INT, BOOL) and str(value).isdigit() else value
         for key, value in config.items()
     }
 

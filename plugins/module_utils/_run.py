@@ -13,7 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ._engine import Work, failure
 from ._errors import StewardError
 from ._memory import Memory
-from ._planner import Planner
+from ._planner import POLICY, Planner
 
 
 def run(planner: Planner) -> None:
@@ -23,12 +23,14 @@ def run(planner: Planner) -> None:
     memory = Memory.of(door.get("memory", []))
     work = None
     try:
-        work = Work(planner, module.params, memory, module.check_mode)
+        work = Work(planner, {**module.params, POLICY: door.get("policy")}, memory, module.check_mode)
         if module.check_mode:
             memory.remember(work.plan, {}, check=True)
         elif work.plan.steps and not door.get("plan_only"):
             work.allow(door.get("digest"))
             work.carry_out()
+        elif not work.plan.steps:
+            work.settle()
         result = work.result(diff=module._diff)
     except StewardError as error:
         module.fail_json(**failure(error, work))

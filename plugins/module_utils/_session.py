@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from ._codec import to_wire
-from ._connection import Connection
+from ._connection import MOST_AT_ONCE, Connection
 from ._errors import (
     Answer,
     ApiError,
@@ -59,7 +60,7 @@ class _PinnedAdapter(HTTPAdapter):
 
     def __init__(self, fingerprint: str) -> None:
         self.fingerprint = fingerprint
-        super().__init__()
+        super().__init__(pool_maxsize=MOST_AT_ONCE)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         kwargs.update(assert_fingerprint=self.fingerprint, assert_hostname=False, cert_reqs="CERT_NONE")
@@ -85,7 +86,7 @@ class _TicketAuth(ProxmoxHTTPAuth):
     pve_auth_ticket = ""
 
     def __init__(self, http: Any, base_url: str, connection: Connection, service: str) -> None:
-        self.http = http
+        self.http, self.renewing = http, threading.Lock()
         super().__init__(
             connection.user,
             connection.secret,
@@ -94,6 +95,10 @@ class _TicketAuth(ProxmoxHTTPAuth):
             verify_ssl=_verify(connection),
             timeout=connection.timeout,
         )
+
+    def __call__(self, request: Any) -> Any:
+        with self.renewing:  # reads that are under way together renew an old ticket once
+            return super().__call__(request)
 
     def _get_new_tokens(self, password: str | None = None, otp: str | None = None, otptype: str | None = None) -> None:
         form = {"username": self.username, "password": password or self.pve_auth_ticket}
@@ -137,7 +142,8 @@ def _answer(method: str, path: str, response: Any, identity: str) -> Answer:
 
 
 class Session:
-    """Reads and writes as one identity. `get` may be repeated; `send` is called by the applier alone."""
+    """Reads and writes as one identity. `get` may be repeated, and called by several threads at once; `send` is called
+    by the applier alone."""
 
     def __init__(self, connection: Connection, service: str = "PVE", lock_timeout: float = 60) -> None:
         if IMPORT_ERROR:
@@ -151,7 +157,8 @@ class Session:
         self.identity = connection.identity
         self._hosts = list(connection.hosts)
         self._api: Any = None
-        self._last: Any = None
+        #: several threads may read through one session: each has its own last answer, one at a time connects
+        self._lock, self._last = threading.RLock(), threading.local()
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -194,9 +201,10 @@ class Session:
     def _request(self, method: str, path: str, params: Mapping[str, Any]) -> Any:
         failures = []
         for host in list(self._hosts):
-            writing = False
+            api, writing = None, False
             try:
-                call = getattr(self._connect(host)(path.strip("/")), method.lower())
+                api = self._connect(host)
+                call = getattr(api(path.strip("/")), method.lower())
                 writing = method != "GET"
                 return call(**to_wire(params))
             except ResourceException:
@@ -212,32 +220,34 @@ class Session:
                     ) from None
                 failures.append(f"{host}: {_cause(error)}")
             except requests.exceptions.Timeout:
-                self._leave(host)
+                self._leave(host, api)
                 message = (
                     f"{method} {path}: no answer from {host} within {self.connection.timeout[1]:g} seconds"
                     " (api_timeout)"
                 )
                 raise (OutcomeUnknown(message) if writing else Unreachable(message)) from None
-            self._leave(host)
+            self._leave(host, api)
         raise Unreachable(
             f"{method} {path}: no node answered ({'; '.join(failures)})", "Check api_host, api_port and the network"
         )
 
     def _connect(self, host: str) -> Any:
-        if self._api is None:
-            port = self.connection.port or SERVICES[self.service]["default_port"]
-            name = f"[{host}]" if ":" in host and not host.startswith("[") else host
-            base_url = f"https://{name}:{port}/api2/json"
-            http = ProxmoxHttpSession()
-            http.trust_env = (
-                False  # a proxy or CA bundle of the environment must not decide where a root credential goes
-            )
-            http.hooks["response"].append(self._remember)
-            if self.connection.fingerprint:
-                http.mount("https://", _PinnedAdapter(self.connection.fingerprint))
-            http.auth = self._auth(http, base_url)
-            self._api = ProxmoxResource(base_url=base_url, session=http, serializer=_Data())
-        return self._api
+        with self._lock:
+            if self._api is None:
+                self._api = self._resource(host)
+            return self._api
+
+    def _resource(self, host: str) -> Any:
+        port = self.connection.port or SERVICES[self.service]["default_port"]
+        name = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        base_url = f"https://{name}:{port}/api2/json"
+        http = ProxmoxHttpSession()
+        http.trust_env = False  # a proxy or CA bundle of the environment must not decide where a credential goes
+        http.hooks["response"].append(self._remember)
+        pinned = self.connection.fingerprint
+        http.mount("https://", _PinnedAdapter(pinned) if pinned else HTTPAdapter(pool_maxsize=MOST_AT_ONCE))
+        http.auth = self._auth(http, base_url)
+        return ProxmoxResource(base_url=base_url, session=http, serializer=_Data())
 
     def _auth(self, http: Any, base_url: str) -> Any:
         connection = self.connection
@@ -252,20 +262,23 @@ class Session:
             service=self.service,
         )
 
-    def _leave(self, host: str) -> None:
+    def _leave(self, host: str, api: Any) -> None:
         """Try the other nodes first from now on."""
-        self._api = None
-        self._hosts.remove(host)
-        self._hosts.append(host)
+        with self._lock:
+            if self._api is api:  # no other thread has left it already
+                self._api = None
+                self._hosts.remove(host)
+                self._hosts.append(host)
 
     def _remember(self, response: Any, *_args: Any, **_kwargs: Any) -> None:
-        self._last = response
+        self._last.answer = response
 
     def _translated(self, method: str, path: str) -> StewardError:
         # proxmoxer keeps only the reason line; the body's message has the cause where a 500 wraps a 400
-        error = translate(_answer(method, path, self._last, self.identity))
-        if self._last.status_code in _GATEWAY and not isinstance(error, Unreachable):
-            return Unreachable(error.message, status=self._last.status_code)
+        last = self._last.answer
+        error = translate(_answer(method, path, last, self.identity))
+        if last.status_code in _GATEWAY and not isinstance(error, Unreachable):
+            return Unreachable(error.message, status=last.status_code)
         return error
 
     def _tls_error(self, host: str, error: Exception) -> StewardError:

@@ -11,10 +11,14 @@ from typing import Any
 
 from ._errors import BadInput, Refused
 from ._guest import effects
+from ._guest.dependents import moment, replication_jobs
 from ._guest.draft import Draft
+from ._guest.limits import check_limits
 from ._guest.lookup import Guest, require
-from ._guest.lxc_options import VOLUME
+from ._guest.lxc_options import LXC
 from ._guest.power import read_state
+from ._guest.tables import TABLES
+from ._guest.volumes import storage_of, volume_codec, volume_of
 from ._names import SNAPSHOT, check_text, segment
 from ._plan import Effect, Plan, Step
 from ._planner import Planner
@@ -131,6 +135,11 @@ class _Snapshots:
             raise BadInput(f"{self.guest.target} has no snapshot '{self.name}'; it has: {names}")
         draft, power = self.draft, read_state(self.world, self.guest)
         draft.plan.state = power
+        if power["power"] == "hibernated":
+            raise Refused(
+                f"{self.guest.target} is hibernated, and Proxmox rolls nothing back under that lock",
+                "Start it first (state: started)",
+            )
         data = {"start": 1} if self.options["start"] else {}
         self._step(
             "rollback",
@@ -142,22 +151,39 @@ class _Snapshots:
             "VM.Snapshot",
         )
         draft.shows("state", "as it is now", f"as in snapshot {self.name}")
-        later = self._later()
-        draft.plan.blast.others.update(f"snapshot {self.guest.target}@{name}" for name in later)
-        draft.blast("high", f"everything written since snapshot {self.name} is lost")
-        if later:
-            draft.blast("high", f"later snapshots may be in the way or lost: {', '.join(later)}")
-        if power["power"] == "running":
-            draft.blast("high", f"{self.guest.target} is running and will be stopped")
+        guest, restored = self.guest, self._restored()
+        check_limits(self.options, self.world, draft, TABLES[guest.kind], restored, guest.config or {})
+        runs = bool(self.options["start"] or self.found.get("vmstate"))
+        self._tell_what_is_lost(self.found, restored, power["power"], runs)
         self._current["parent"] = self.name
         draft.plan.effects += [
-            Effect(f"{self.guest.path}/config", "set", self._restored()),
-            *effects.powered(
-                self.guest.kind, self.guest.node, self.guest.vmid, "running" if self.options["start"] else "stopped"
-            ),
+            *effects.config_is(guest.kind, guest.node, guest.vmid, restored),
+            *effects.powered(guest.kind, guest.node, guest.vmid, "running" if runs else "stopped"),
         ]
         draft.cannot_undo("the state before the rollback is not kept; take a snapshot or a backup first")
         return self._done()
+
+    def _tell_what_is_lost(self, found: Mapping[str, Any], restored: Mapping[str, Any], power: str, runs: bool) -> None:
+        """What a rollback takes away, and what it does to a guest that runs."""
+        target, blast = self.guest.target, self.draft.plan.blast
+        taken = f" of {moment(found['snaptime'])}" if found.get("snaptime") else ""
+        blast.because("high", f"everything written since snapshot {self.name}{taken} is lost")
+        changed = _changed(self.guest.config or {}, restored)
+        if changed:
+            blast.because("medium", f"the configuration goes back as well: {', '.join(changed)}")
+        later = self._later()
+        blast.others.update(f"snapshot {target}@{name}" for name in later)
+        if later:
+            blast.because("high", f"later snapshots may be in the way or lost: {', '.join(later)}")
+        jobs = replication_jobs(self.world, self.guest, blast)
+        if jobs:
+            blast.because(
+                "high", f"what {', '.join(jobs)} has replicated is dropped where it is newer than the snapshot"
+            )
+        if power != "stopped":
+            blast.because("high", f"{target} is {power} and will be stopped" + ("" if runs else ", and stays so"))
+        if found.get("vmstate"):
+            blast.because("high", f"{target} runs afterwards, with its memory as it was in snapshot {self.name}")
 
     @property
     def _current(self) -> dict[str, Any]:
@@ -221,7 +247,7 @@ class _Snapshots:
         there = storages(self.world, self.guest.node)
         for slot, text in (self.guest.config or {}).items():
             if slot == "rootfs" or (slot.startswith("mp") and slot[2:].isdigit()):
-                storage = str(VOLUME.decode(text).get("volume", "")).partition(":")[0]
+                storage = storage_of(volume_of(volume_codec(LXC, slot), text))
                 backend = there.get(storage, {}).get("type")
                 if backend and backend not in _SNAPSHOT_STORAGES:
                     raise Refused(
@@ -242,10 +268,20 @@ class _Snapshots:
         path, plan = self.path, self.draft.plan
         if plan.steps:
             parent = {"parent": self._current.get("parent")}
-            plan.effects += [Effect(path, "set", self.planned), Effect(f"{self.guest.path}/config", "merge", parent)]
+            guest = self.guest
+            plan.effects += [
+                Effect(path, "set", self.planned),
+                *effects.configured(guest.kind, guest.node, guest.vmid, parent),
+            ]
         plan.result["snapshots"] = [row for row in self.planned if row["name"] != "current"]
         plan.finish = lambda reader: {"snapshots": [row for row in reader.get(path) if row["name"] != "current"]}
         return self.draft.done()
+
+
+def _changed(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
+    """The keys that a rollback sets back; its notes and what the server keeps for itself are not among them."""
+    keys = {key for key in {*now, *then} - _OF_SNAPSHOT if now.get(key) != then.get(key)}
+    return sorted(keys - {"lock", "meta"})
 
 
 SNAPSHOTS = Planner(

@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ._codec import to_wire
-from ._errors import NotFound
+from ._errors import ApiError, NotFound, Unreachable
 from ._memory import Memory
 from ._plan import Effect
+
+#: a list -> the shorter list that is part of it: what is planned for the one is planned for the other
+_HOLDS = {"/cluster/resources": "/cluster/resources?type=vm"}
 
 
 def address(path: str, params: Mapping[str, Any] | None = None) -> str:
@@ -34,7 +38,7 @@ class World:
     def get(self, path: str, /, **params: Any) -> Any:
         """The data at `path`. Raises NotFound, PermissionDenied and the other errors of the engine."""
         name = address(path, params)
-        effects = self._memory.effects.get(name, []) if self._check else []
+        effects = self._effects(name)
         start = max((i for i, effect in enumerate(effects) if effect.do in ("set", "gone")), default=None)
         if start is not None:
             data: Any = None if effects[start].do == "gone" else copy.deepcopy(effects[start].value)
@@ -55,6 +59,28 @@ class World:
         except NotFound:
             return None
 
+    def get_all(self, paths: Iterable[str], at_once: int, **params: Any) -> dict[str, Any]:
+        """The data at each of the paths, read `at_once` at a time. What was refused, or is on a node that does not
+        answer, stands there as the error that `get` would raise."""
+
+        def data_or_refusal(path: str) -> Any:
+            try:
+                return self.get(path, **params)
+            except ApiError as error:
+                return error
+            except Unreachable as error:
+                if "status" not in error.facts:  # no node answered at all
+                    raise
+                return error
+
+        wanted = list(dict.fromkeys(paths))
+        with ThreadPoolExecutor(max_workers=at_once) as threads:
+            return dict(zip(wanted, threads.map(data_or_refusal, wanted), strict=True))
+
+    def foretold(self, path: str, /, **params: Any) -> bool:
+        """Would what this --check run has planned so far change what is read there?"""
+        return bool(self._effects(address(path, params)))
+
     def made_here(self, target: str) -> bool:
         """Did this run make or change the object?"""
         return target in self._memory.bound
@@ -72,6 +98,9 @@ class World:
             known = self._read("/access/permissions") or {}
             self._memory.add({"permissions": {self.identity: known}})
         return known
+
+    def _effects(self, name: str) -> list[Effect]:
+        return self._memory.effects.get(_HOLDS.get(name, name), []) if self._check else []
 
     def _live(self, name: str, path: str, params: Mapping[str, Any], effects: list[Effect]) -> tuple[Any, bool]:
         if name not in self._seen:

@@ -10,48 +10,86 @@ module: lxc
 version_added: "0.1.0"
 short_description: Manage Linux containers of Proxmox VE
 description:
-  - Creates a container from a template, a backup or another container, configures it, and brings it to its power
-    state, in one task.
-  - What the task does not mention stays. Property strings such as O(net) are merged key by key, so a MAC address or a
-    volume survives.
-  - The result holds the plan, the same in check mode and for real.
+  - Creates a container from a template, a backup or another container, configures it, brings it to its node and its
+    power state, and waits until it can be reached, in one task.
+  - What the task does not mention stays. Options that hold several properties, such as O(net) and O(mounts), are merged
+    key by key, so a MAC address or a volume survives. Removing is explicit, by O(delete).
+  - What a running container cannot take over waits for its next start, for example O(features), O(nameserver) and
+    O(ostype). Cores, memory, interfaces and mount points do not wait. The plan says what waits, and
+    O(reboot_if_pending) ends it.
+  - The result holds the plan, the same in check mode and for real. It shows what else a step disturbs, destroys or
+    loses.
+  - A task that changes nothing costs one request, or two where it asks for a power state, if O(vmid) and O(node) are
+    given.
 author: steward.proxmox contributors (!UNKNOWN)
 extends_documentation_fragment:
   - steward.proxmox.attributes
   - steward.proxmox.attributes.action_group
   - steward.proxmox.connection
   - steward.proxmox.waiting
+  - steward.proxmox.guest
+  - steward.proxmox.migrate
+  - steward.proxmox.wait_for
+  - steward.proxmox.limits
+attributes:
+  idempotent:
+    support: partial
+    details: The state V(restarted), and O(force=true) with O(source.archive), act every time that the task runs.
 options:
-  vmid:
-    description: Id of the container. Without it, the container is found by O(name), and a new one gets the next free
-      id.
-    type: int
   name:
-    description: Host name of the container. Without O(vmid) it says which container is meant.
+    description: Host name of the container. Without O(vmid) it says which container is meant, and must be unique
+      then; with O(vmid) the container is renamed to it.
     type: str
     aliases: [hostname]
-  node:
-    description: Node of the container. Needed to create one in a cluster. It is not moved when it is on another node;
-      that is an error.
-    type: str
   state:
     description:
-      - V(present) leaves the power state alone. V(started) and V(stopped) change it; stopping is a clean shutdown.
-      - V(restarted) is a verb and runs every time. V(template) stops the container and turns it into a template, for
-        good.
-      - V(absent) destroys the container with its volumes; one that runs is refused unless O(force=true).
+      - V(present) leaves the power state alone.
+      - V(started) starts the container.
+      - V(stopped) stops it at once, without asking what runs in it.
+      - V(shutdown) asks it to shut down and waits O(shutdown_timeout) seconds. The task fails if the container still
+        runs then; with O(force=true) it is stopped instead.
+      - >-
+        V(restarted) is a verb and acts every time that the task runs: it shuts down and starts again, and starts a
+        container that is off.
+      - V(template) turns the container into a template, for good. One that runs is shut down first.
+      - V(absent) destroys the container with its volumes and snapshots. One that runs is refused unless
+        O(force=true). Backups stay.
+      - A container under HA is started and stopped through its HA state.
     type: str
     default: present
-    choices: [present, started, stopped, restarted, absent, template]
+    choices: [present, started, stopped, shutdown, restarted, absent, template]
   source:
-    description: What a new container is made from. Ignored where the container exists, unless O(force=true) with an
-      archive.
+    description:
+      - What a new container is made from. The rest of the task is done to it as well, in the same task.
+      - Where the container exists this is ignored, so that the task can run again, unless O(force=true) with
+        O(source.archive).
     type: dict
     suboptions:
       template:
         description: Volume id of a container template, for example
           V(local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst).
         type: str
+      clone:
+        description: Another container to copy, on any node.
+        type: dict
+        suboptions:
+          vmid:
+            description: Id of the container to copy.
+            type: int
+          name:
+            description: Name of the container to copy.
+            type: str
+          full:
+            description: Copy the volumes. V(false) makes a linked clone, which only a template can have.
+            type: bool
+            default: true
+          snapshot:
+            description: Copy this snapshot instead of the current state.
+            type: str
+          storage:
+            description: Storage for the volumes of a full copy, instead of those that the origin has. A copy on
+              another node needs shared storage.
+            type: str
       archive:
         description:
           - A backup to restore, by O(source.archive.volid) or by storage and guest or name.
@@ -71,62 +109,60 @@ options:
             description: Name of the backup, as M(steward.proxmox.backup) gives it (the first line of its notes).
             type: str
           newest:
-            description: Take the newest one where several match. With V(false) several are an error.
+            description: Take the newest one where several match. With V(false), several are an error.
             type: bool
             default: true
-      clone:
-        description: Another container to copy.
-        type: dict
-        suboptions:
-          vmid:
-            description: Id of the container to copy.
-            type: int
-          name:
-            description: Name of the container to copy.
-            type: str
-          full:
-            description: Copy the volumes. V(false) makes a linked clone, which only a template can have.
-            type: bool
-            default: true
-          snapshot:
-            description: Copy this snapshot instead of the current state.
+          restore_storage:
+            description: Storage for the volumes, as O(rootfs.storage) says it too, instead of the one that they had.
             type: str
       keep_identity:
-        description: Keep the MAC addresses of the archive or origin. Two running guests must not share one.
+        description: Keep the MAC addresses of the archive or origin, instead of new ones. Two running containers must
+          not share them.
         type: bool
         default: false
   rootfs:
-    description: The root file system. An existing volume is grown where O(rootfs.size) is larger; it never shrinks
-      and is never allocated again.
+    description: The root file system. Another O(rootfs.storage) moves it, and a larger O(rootfs.size) grows it; it is
+      never allocated again. Keys that are not given stay.
     type: dict
     suboptions:
       storage:
-        description: Storage of a new volume.
+        description: Storage of a new volume. An existing one on another storage is moved while the container is off.
         type: str
       size:
-        description: Size, for example V(8G). A bare number counts GiB. V(4G) for a new root file system.
+        description: Size, for example V(32G). A bare number counts GiB. An existing volume grows where this is
+          larger; a smaller one is refused, as volumes cannot shrink. V(4G) for a new root file system.
         type: str
-      acl:
-        description: Enable or disable ACLs.
-        type: bool
+      volume:
+        description: An existing volume id. Another one than the one that is there is refused.
+        type: str
       mountoptions:
-        description: Extra mount options, for example V(noatime).
+        description: Mount options, for example V([noatime, discard]). Exact.
         type: list
         elements: str
+      acl:
+        description: Switch ACLs on or off. Without it the file system decides.
+        type: bool
       quota:
-        description: Enable user quotas.
+        description: User quotas inside the container.
         type: bool
       replicate:
-        description: Include the volume in storage replication.
+        description: Include the volume in storage replication. The server's default is V(true).
         type: bool
       ro:
         description: Mount read-only.
         type: bool
       shared:
-        description: Mark the volume as available on all nodes.
+        description: Every node has this volume, although its storage is not marked as shared.
         type: bool
+      idmap:
+        description: How ids are mapped, as V(passthrough) or entries such as V(u:0:100000:65536) (PVE 9.0 and later).
+          Only root@pam may set it.
+        type: list
+        elements: str
   mounts:
-    description: Mount points. Slots that are not listed stay; remove one with O(delete).
+    description:
+      - Mount points. Those that are not listed stay, and so do the keys of a listed one that are not given.
+      - A new one is allocated with O(mounts[].storage) and O(mounts[].size), or attached by O(mounts[].volume).
     type: list
     elements: dict
     suboptions:
@@ -137,40 +173,85 @@ options:
       mp:
         description: Path inside the container. Needed for a new one.
         type: str
-      volume:
-        description: An existing volume id, or a path of the host (a bind mount, which only root@pam may make).
+      state:
+        description:
+          - V(present) makes the volume as described.
+          - V(detached) takes it out of the guest and keeps its data, as one of the C(unused) volumes.
+          - V(absent) destroys it with its data.
+          - A running container keeps its mount points until its next start, so V(absent) is refused while it runs.
         type: str
-      backup:
-        description: Include the volume in backups.
-        type: bool
+        default: present
+        choices: [present, detached, absent]
       storage:
-        description: Storage of a new volume.
+        description: Storage of a new volume. An existing one on another storage is moved while the container is off.
         type: str
       size:
-        description: Size, for example V(8G). A bare number counts GiB.
+        description: Size, for example V(32G). A bare number counts GiB. An existing volume grows where this is
+          larger; a smaller one is refused, as volumes cannot shrink.
         type: str
-      acl:
-        description: Enable or disable ACLs.
+      volume:
+        description: An existing volume id, or a path of the node (a bind mount, which only root@pam may make).
+          Another one than the one that is there is refused.
+        type: str
+      backup:
+        description: Include the volume in backups. The server's default is V(false).
         type: bool
       mountoptions:
-        description: Extra mount options, for example V(noatime).
+        description: Mount options, for example V([noatime, discard]). Exact.
         type: list
         elements: str
+      acl:
+        description: Switch ACLs on or off. Without it the file system decides.
+        type: bool
       quota:
-        description: Enable user quotas.
+        description: User quotas inside the container.
         type: bool
       replicate:
-        description: Include the volume in storage replication.
+        description: Include the volume in storage replication. The server's default is V(true).
         type: bool
       ro:
         description: Mount read-only.
         type: bool
       shared:
-        description: Mark the volume as available on all nodes.
+        description: Every node has this volume, although its storage is not marked as shared.
+        type: bool
+      keepattrs:
+        description: Keep owner and mode of the mount point's directory (PVE 9.0 and later).
+        type: bool
+      idmap:
+        description: How ids are mapped, as V(passthrough) or entries such as V(u:0:100000:65536) (PVE 9.0 and later).
+          Only root@pam may set it.
+        type: list
+        elements: str
+  devices:
+    description: Devices of the node that the container may use. Only root@pam may set them. Those that are not listed
+      stay.
+    type: list
+    elements: dict
+    suboptions:
+      slot:
+        description: The device, V(dev0) to V(dev255).
+        type: str
+        required: true
+      path:
+        description: Path of the device on the node. Needed for a new one.
+        type: str
+      mode:
+        description: Access mode inside the container, for example V(0660).
+        type: str
+      uid:
+        description: Owner inside the container. The server's default is 0.
+        type: int
+      gid:
+        description: Group inside the container. The server's default is 0.
+        type: int
+      deny_write:
+        description: The container may only read from it.
         type: bool
   net:
-    description: Network interfaces. Slots that are not listed stay, and so do the keys of a listed one that are not
-      given. Remove an interface with O(delete), and a key whose value is a text or a list by giving it empty.
+    description: >-
+      Network interfaces. Those that are not listed stay, and so do the keys of a listed one that are not given: the
+      MAC address above all. O(delete) removes an interface or a key of one.
     type: list
     elements: dict
     suboptions:
@@ -203,9 +284,9 @@ options:
         description: VLAN tag.
         type: int
       trunks:
-        description: VLAN ids that pass.
+        description: VLAN ids that pass, for example V([10, 20]). Exact.
         type: list
-        elements: int
+        elements: str
       mtu:
         description: Maximum transfer unit.
         type: int
@@ -213,21 +294,31 @@ options:
         description: Rate limit in MB/s.
         type: float
       firewall:
-        description: Apply the firewall's rules.
+        description: Apply the firewall's rules. The server's default is V(false).
         type: bool
       link_down:
-        description: Disconnect the interface.
+        description: Pull the cable.
         type: bool
+      host_managed:
+        description: The node sets the address, not the container's own network setup (PVE 9.0 and later).
+        type: bool
+  nameserver:
+    description: DNS servers. Exact, in order.
+    type: list
+    elements: str
+  searchdomain:
+    description: DNS search domain.
+    type: str
   features:
     description:
-      - Flags of the container; the ones that are not given stay.
+      - Flags of the container, compared as a set; the ones that are not given stay.
       - Everything but V(nesting) may only be changed by root@pam with its password; a token is refused before
-        anything is sent.
-        Make such a container with M(steward.proxmox.privileged_host), and its copies by restoring a backup of it.
+        anything is sent. Make such a container with M(steward.proxmox.privileged_host), and its copies by restoring a
+        backup of it.
     type: dict
     suboptions:
       nesting:
-        description: Allow nesting.
+        description: Allow containers inside.
         type: bool
       keyctl:
         description: Allow the keyctl() system call (unprivileged containers, needed for Docker).
@@ -246,88 +337,55 @@ options:
         type: list
         elements: str
   cores:
-    description: Number of cores.
+    description: Cores. Without it the container may use all of them.
     type: int
   cpulimit:
     description: Limit of CPU time, in cores; V(0) is no limit.
     type: float
   cpuunits:
-    description: CPU weight.
+    description: CPU weight among the guests of a node. The server's default is 100.
     type: int
   memory:
-    description: Memory in MiB.
+    description: Memory in MiB. The server's default is 512.
     type: int
   swap:
-    description: Swap in MiB.
+    description: Swap in MiB. The server's default is 512.
     type: int
   arch:
-    description: Architecture.
+    description: Architecture. The server takes the one of the template.
     type: str
-    choices: [amd64, i386, arm64, armhf, riscv32, riscv64]
+    choices: [amd64, arm64, armhf, i386, riscv32, riscv64]
   ostype:
-    description: Operating system type, which selects the setup scripts.
+    description: Operating system, which selects the setup scripts, for example V(debian); V(unmanaged) runs none.
     type: str
+    choices: [alpine, archlinux, centos, debian, devuan, fedora, gentoo, nixos, opensuse, ubuntu, unmanaged]
   unprivileged:
-    description: Run as an unprivileged user. Can only be set at creation; Proxmox's default is V(true).
+    description: Run as an unprivileged user. Can only be set at creation, and is V(true) for a new container unless
+      said.
     type: bool
-  onboot:
-    description: Start when the node starts.
-    type: bool
-  startup:
-    description: Start and shutdown order.
-    type: dict
-    suboptions:
-      order:
-        description: Position in the order.
-        type: int
-      up:
-        description: Seconds to wait after the start.
-        type: int
-      down:
-        description: Seconds to wait for the shutdown.
-        type: int
-  protection:
-    description: Forbid destroying the container and its volumes.
-    type: bool
-  tags:
-    description: Tags. Exact, as a set; V([]) removes all.
-    type: list
-    elements: str
-  description:
-    description: Notes; an empty text removes them.
-    type: str
-  nameserver:
-    description: DNS servers. Exact, in order.
-    type: list
-    elements: str
-  searchdomain:
-    description: DNS search domain.
-    type: str
   timezone:
-    description: Time zone, or V(host).
+    description: Time zone, for example V(Europe/Berlin), or V(host).
     type: str
   cmode:
-    description: Console mode.
+    description: What the console opens. The server's default is V(tty).
     type: str
-    choices: [shell, console, tty]
+    choices: [console, shell, tty]
   console:
-    description: Attach a console device.
+    description: Attach a console device. The server's default is V(true).
     type: bool
   tty:
-    description: Number of ttys.
+    description: Number of ttys. The server's default is 2.
     type: int
   debug:
-    description: Verbose start.
+    description: Log more at the start.
     type: bool
-  hookscript:
-    description: Volume id of a hook script. Only root@pam may set it.
-    type: str
   entrypoint:
-    description: Command to run as init (PVE 9.1 and later).
+    description: Command to run as init, for containers of OCI images (PVE 9.0 and later). The server's default is
+      V(/sbin/init).
     type: str
-  pool:
-    description: Pool of a new container.
-    type: str
+  env:
+    description: Environment of the entrypoint, as names and values (PVE 9.0 and later). Exact.
+    type: dict
   password:
     description: Password of root inside a new container. Cannot be read back, so it is only used at creation.
     type: str
@@ -335,36 +393,19 @@ options:
     description: SSH public keys of root inside a new container. Only used at creation.
     type: list
     elements: str
-  delete:
-    description: Keys of the configuration to remove, for example V(net1), V(mp0) or V(cores). A removed volume
-      becomes unused; it is not destroyed.
-    type: list
-    elements: str
-  force:
-    description:
-      - With O(state=absent), stop a running container and destroy it. With O(state=stopped), stop it hard after
-        O(shutdown_timeout).
-      - With an archive, restore over an existing container, every time the task runs. A running one is refused all
-        the same.
-    type: bool
-    default: false
-  purge:
-    description: With O(state=absent), also remove the container from backup jobs, replication, HA and ACLs.
-    type: bool
-    default: false
-  shutdown_timeout:
-    description: Seconds that a clean shutdown may take.
-    type: int
-    default: 60
 seealso:
+  - module: steward.proxmox.vm
   - module: steward.proxmox.privileged_host
+  - module: steward.proxmox.snapshot
   - module: steward.proxmox.backup
+  - module: steward.proxmox.guest_info
 """
 
 EXAMPLES = r"""
-- name: A container from a template, configured and running
+# The connection comes from the environment (PROXMOX_HOST and others) or from module_defaults.
+
+- name: A container from a template, configured, running and reachable
   steward.proxmox.lxc:
-    vmid: 200
     name: web1
     node: pve1
     state: started
@@ -373,13 +414,23 @@ EXAMPLES = r"""
     rootfs:
       storage: local-zfs
       size: 8G
+    mounts:
+      - slot: mp0
+        mp: /srv
+        storage: local-zfs
+        size: 20G
+        backup: true
     cores: 2
     memory: 1024
     net:
       - slot: net0
         bridge: vmbr0
         ip: dhcp
+    ssh_public_keys:
+      - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
     tags: [web, production]
+    wait_for:
+      ip: ipv4
 
 - name: A copy of the newest golden image, with its own identity
   steward.proxmox.lxc:
@@ -398,17 +449,68 @@ EXAMPLES = r"""
         ip: 10.0.0.21/24
         gw: 10.0.0.1
 
+- name: A linked clone of a template, by name; a second run makes no other one
+  steward.proxmox.lxc:
+    name: worker1
+    node: pve1
+    source:
+      clone:
+        name: debian-template
+        full: false
+
 - name: One more core, whatever else it has
   steward.proxmox.lxc:
     vmid: 200
     node: pve1
     cores: 3
 
-- name: Destroy it, also when it runs
+- name: Another VLAN for an interface; its MAC address, bridge and IP address stay
+  steward.proxmox.lxc:
+    vmid: 200
+    node: pve1
+    net:
+      - slot: net0
+        tag: 40
+
+- name: Grow the root file system, move a mount point to another storage and detach a third one
+  steward.proxmox.lxc:
+    vmid: 200
+    node: pve1
+    state: shutdown
+    rootfs:
+      size: 16G
+    mounts:
+      - slot: mp0
+        storage: ceph
+      - slot: mp1
+        state: detached
+
+- name: Move a container to another node, with a short interruption
+  steward.proxmox.lxc:
+    vmid: 200
+    node: pve2
+    migrate:
+      restart: true
+
+- name: Another environment for a container of an OCI image (PVE 9)
+  steward.proxmox.lxc:
+    vmid: 203
+    node: pve1
+    env:
+      LOG_LEVEL: debug
+    reboot_if_pending: true
+
+- name: Make a template of a container
+  steward.proxmox.lxc:
+    vmid: 204
+    state: template
+
+- name: Destroy a container, also when it runs, and take it out of all jobs
   steward.proxmox.lxc:
     vmid: 200
     state: absent
     force: true
+    purge: true
 """
 
 RETURN = r"""
@@ -430,13 +532,31 @@ node:
   returned: when it exists or is planned
   type: str
 config:
-  description: The configuration, as the API returns it; in check mode as it would be, with values that only the
-    server knows as V((known after apply)).
+  description: The configuration, as the API returns it, with the changes that wait for the next start; in check mode
+    as it would be, with values that only the server knows as V((known after apply)).
   returned: when it exists or is planned
   type: dict
+pending:
+  description: Keys of the configuration that the running container takes over at its next start.
+  returned: when it exists or is planned
+  type: list
+  elements: str
+addresses:
+  description: The addresses that O(wait_for) is about, each with C(address), C(prefix), C(family) (V(ipv4) or V(ipv6)),
+    C(interface) and C(mac).
+  returned: when wait_for asks for an address
+  type: list
+  elements: dict
+  sample: [{address: 10.0.20.11, prefix: 24, family: ipv4, interface: eth0, mac: "bc:24:11:00:00:01"}]
+ansible_host:
+  description: The address to reach the container by, of its first interface and IPv4 before IPv6. In check mode
+    V((known after apply)).
+  returned: when wait_for asks for an address
+  type: str
+  sample: 10.0.20.11
 """
 
-from ansible_collections.steward.proxmox.plugins.module_utils._guest.lxc import LXC
+from ansible_collections.steward.proxmox.plugins.module_utils._guest.planners import LXC
 from ansible_collections.steward.proxmox.plugins.module_utils._run import run
 
 

@@ -73,6 +73,7 @@ options:
       ostype:
         description: Type of the operating system. Without it, it is read from the template.
         type: str
+        choices: [alpine, archlinux, centos, debian, devuan, fedora, gentoo, nixos, opensuse, ubuntu, unmanaged]
       net:
         description: Network interfaces.
         type: list
@@ -109,7 +110,7 @@ options:
           trunks:
             description: VLAN ids that pass.
             type: list
-            elements: int
+            elements: str
           mtu:
             description: Maximum transfer unit.
             type: int
@@ -121,6 +122,9 @@ options:
             type: bool
           link_down:
             description: Disconnect the interface.
+            type: bool
+          host_managed:
+            description: The node sets the address, not the container's own network setup (PVE 9.0 and later).
             type: bool
   node:
     description: Name of this node in its cluster. Without it, the host's own short name.

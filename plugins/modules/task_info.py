@@ -67,7 +67,7 @@ truncated:
   type: bool
 """
 
-from ansible_collections.steward.proxmox.plugins.module_utils._info import TASK_INFO
+from ansible_collections.steward.proxmox.plugins.module_utils._info.tasks import TASK_INFO
 from ansible_collections.steward.proxmox.plugins.module_utils._run import run
 
 

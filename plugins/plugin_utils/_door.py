@@ -20,9 +20,10 @@ from ansible_collections.steward.proxmox.plugins.module_utils import _session
 from ansible_collections.steward.proxmox.plugins.module_utils._connection import ENVIRONMENT, GROUP_OPTIONS, resolve
 from ansible_collections.steward.proxmox.plugins.module_utils._engine import Work, failure
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import Refused, StewardError
+from ansible_collections.steward.proxmox.plugins.module_utils._guest.limits import VARIABLES
 from ansible_collections.steward.proxmox.plugins.module_utils._memory import Memory
 from ansible_collections.steward.proxmox.plugins.module_utils._plan import HIDDEN
-from ansible_collections.steward.proxmox.plugins.module_utils._planner import Planner
+from ansible_collections.steward.proxmox.plugins.module_utils._planner import POLICY, Planner
 from ansible_collections.steward.proxmox.plugins.module_utils._privileges import refuse_missing
 from ansible_collections.steward.proxmox.plugins.plugin_utils import _run_state
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import run as ledger_run
@@ -42,8 +43,10 @@ class Here:
     def preview(self) -> dict[str, Any]:
         try:
             self._work = Work(self._planner, self._options, self._memory, self._check)
+            if not self._work.plan.steps:
+                self._work.settle()
         except StewardError as error:
-            return failure(error)
+            return failure(error, self._work)
         if self._check:
             self._memory.remember(self._work.plan, {}, check=True)
         return self._work.result(self._diff)
@@ -63,8 +66,8 @@ class Here:
 class OnTarget:
     """Runs the module on the target, which plans and applies there."""
 
-    def __init__(self, door: Door, task_vars: Mapping[str, Any], memory: Memory) -> None:
-        self._door, self._task_vars, self._memory = door, task_vars, memory
+    def __init__(self, door: Door, policy: Any, task_vars: Mapping[str, Any], memory: Memory) -> None:
+        self._door, self._policy, self._task_vars, self._memory = door, policy, task_vars, memory
 
     def preview(self) -> dict[str, Any]:
         return self._run({"plan_only": True})
@@ -73,7 +76,8 @@ class OnTarget:
         return self._run({"digest": digest})
 
     def _run(self, order: dict[str, Any]) -> dict[str, Any]:
-        arguments = {**self._door._task.args, "front_door": {**order, "memory": self._memory.export()}}
+        orders = {**order, "policy": self._policy, "memory": self._memory.export()}
+        arguments = {**self._door._task.args, "front_door": orders}
         result = self._door._execute_module(module_args=arguments, task_vars=self._task_vars)
         for entry in result.pop("front_door", None) or []:
             self._memory.add(entry)
@@ -95,7 +99,11 @@ class Door(ActionBase):
         super().run(tmp, task_vars)
         options = self._options()
         memory = _run_state.load_memory()
-        way = Here(self, options, memory) if self._is_local() else OnTarget(self, task_vars or {}, memory)
+        way = (
+            Here(self, options, memory)
+            if self._is_local()
+            else OnTarget(self, options[POLICY], task_vars or {}, memory)
+        )
         try:
             result = self._through(way, options, task_vars or {})
         finally:
@@ -235,16 +243,34 @@ class Door(ActionBase):
         spec = self.planner.argument_spec()
         # defaults of the action group reach every module, also those that have no use for some of them
         self._task.args = {
-            name: value for name, value in self._task.args.items() if name in spec or name not in GROUP_OPTIONS
+            name: value
+            for name, value in self._task.args.items()
+            if name in spec or name not in {*GROUP_OPTIONS, "limits"}
         }
+        own = self._task_environment()
+        environment = {**os.environ, **own}
         if self.planner.where == "api":
-            environment = {**os.environ, **self._task_environment()}
             given = {name: environment[variable] for name, variable in ENVIRONMENT.items() if environment.get(variable)}
             mentioned = {name: value for name, value in self._task.args.items() if value is not None}
             self._task.args = {**_without_rival(given, mentioned), **mentioned}
         _result, options = self.validate_argument_spec(spec, **self.planner.rules)
         options.pop("front_door", None)
+        # each for itself: a play may tighten what the process says, and not replace it
+        limiting = [{name: given[name] for name in VARIABLES if given.get(name)} for given in (os.environ, own)]
+        options[POLICY] = {"environments": limiting, "defaults": self._defaults()}
         return options
+
+    def _defaults(self) -> list[dict[str, Any]]:
+        """What module_defaults says about limits, also where the task says otherwise: the strictest wins."""
+        mine = (f"steward.proxmox.{self.planner.name}", "group/steward.proxmox.")
+        entries = (
+            values
+            for level in self._task.module_defaults or []
+            for name, values in level.items()
+            if name == mine[0] or name.startswith(mine[1])
+        )
+        templated = (self._templar.template(values) or {} for values in entries)
+        return [dict(values["limits"]) for values in templated if values.get("limits")]
 
     def _task_environment(self) -> dict[str, str]:
         merged: dict[str, str] = {}

@@ -17,7 +17,7 @@ def main() -> None:
         http.verify = connection["ca_path"]
         http.headers["Authorization"] = f"PVEAPIToken={connection['token']}"
         for vmid in connection["vmids"]:
-            for part in ("config", "status/current"):
+            for part in ("pending", "status/current"):
                 answer = http.get(f"{connection['url']}/nodes/pve1/lxc/{vmid}/{part}", timeout=30)
                 answer.raise_for_status()
                 answer.json()

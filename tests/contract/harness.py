@@ -73,7 +73,12 @@ class Site:
                 "guests": {vmid: asdict(guest) for vmid, guest in state.guests.items()},
                 "volumes": {name: asdict(volume) | {"archive": None} for name, volume in state.volumes.items()},
                 "acl": state.acl,
-                "aliases": {scope: named for scope, named in state.aliases.items() if named},
+                "firewalls": {
+                    scope: asdict(file) for scope, file in state.firewalls.items() if any(asdict(file).values())
+                },
+                "ha": state.ha,
+                "backup_jobs": state.backup_jobs,
+                "replication": state.replication,
                 "pools": state.pools,
                 "options": state.options,
                 "users": state.users,

@@ -9,37 +9,14 @@ Each row has its own guests and names, so that all rows together also make one p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
-Options = dict[str, Any]
-Task = tuple[str, Options]
+from tests.contract import guest_scenarios
+from tests.contract.scenario import Options, Scenario, Task
 
 TEMPLATE = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst"
 PASSWORD = "correct-horse-battery"  # of a container; no answer may show it
 NEW_PASSWORD = "staple-of-a-user"
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """One task, and what has to come of it."""
-
-    module: str
-    title: str
-    options: Options
-    #: the steps that it must plan; none where nothing is to be done
-    steps: tuple[str, ...] = ()
-    #: runs every time, as its documentation says
-    verb: bool = False
-    #: tasks that come before it, for real
-    first: tuple[Task, ...] = ()
-    #: whose rights it needs; a name of the lab's credentials
-    identity: str = "admin"
-    #: values that must not be seen anywhere
-    secrets: tuple[str, ...] = field(default=())
-
-    def __str__(self) -> str:
-        return f"{self.module}: {self.title}"
 
 
 def container(vmid: int, *, running: bool = False, node: str = "pve1", **config: Any) -> Options:
@@ -84,13 +61,50 @@ def machine(vmid: int, *, running: bool = False) -> Options:
     }
 
 
-STOPPED = (213, 214, 216, 217, 218, 220, 222, 224, 230, 231, 232, 233, 234, 235, 240, 241, 243, 244, 245, 247)
-RUNNING = (210, 211, 212, 215, 242, 246, 261)
+def with_mount(vmid: int) -> Options:
+    """A container with one more volume."""
+    guest, volume = container(vmid), f"local-zfs:subvol-{vmid}-disk-1"
+    guest["config"]["mp0"] = f"{volume},mp=/old,size=1G"
+    guest["disks"][volume] = 1 << 30
+    return guest
+
+
+STOPPED = (
+    263,
+    266,
+    213,
+    214,
+    216,
+    217,
+    218,
+    220,
+    222,
+    224,
+    230,
+    231,
+    232,
+    233,
+    234,
+    235,
+    240,
+    241,
+    243,
+    244,
+    245,
+    247,
+    248,
+    249,
+)
+RUNNING = (262, 265, 210, 211, 212, 215, 242, 246, 261)
 MACHINES = (270, 271, 272)
 SEED: Options = {
-    "guests": {vmid: container(vmid) for vmid in STOPPED}
-    | {vmid: container(vmid, running=True) for vmid in RUNNING}
-    | {vmid: machine(vmid, running=vmid == 271) for vmid in MACHINES}
+    "guests": (
+        {vmid: container(vmid) for vmid in STOPPED}
+        | {vmid: container(vmid, running=True) for vmid in RUNNING}
+        | {vmid: machine(vmid, running=vmid == 271) for vmid in MACHINES}
+        | {264: with_mount(264)}
+        | guest_scenarios.SEED
+    )
 }
 
 
@@ -158,7 +172,7 @@ LXC = [
         },
         ("update", "resize"),
     ),
-    Scenario("lxc", "stopped", {"vmid": 211, "state": "stopped"}, ("shutdown",)),
+    Scenario("lxc", "shut down", {"vmid": 211, "state": "shutdown"}, ("shutdown",)),
     Scenario("lxc", "restarted", {"vmid": 212, "state": "restarted"}, ("reboot",), verb=True),
     Scenario("lxc", "started by name", {"name": "c213", "state": "started"}, ("start",)),
     Scenario("lxc", "turned into a template", {"vmid": 214, "state": "template"}, ("template",)),
@@ -397,10 +411,19 @@ API = [
 ]
 
 READS = [
-    Scenario("guest_info", "with details", {"vmid": 247, "details": ["config", "status", "snapshots"]}),
-    Scenario("guest_info", "by tag and node", {"tag": "seeded", "node": "pve1", "type": "lxc"}),
+    Scenario("guest_info", "with details", {"vmid": 247, "details": ["config", "pending", "status", "snapshots"]}),
+    Scenario(
+        "guest_info",
+        "by tag and node",
+        {"tag": ["seeded"], "node": "pve1", "type": "lxc", "status": "stopped", "limit": 5},
+    ),
     Scenario("guest_info", "of machines", {"type": "qemu", "details": ["config"]}),
+    Scenario("guest_info", "without their addresses", {"vmid": [247, 270], "details": ["addresses", "agent"]}),
     Scenario("backup_info", "by guest", {"node": "pve1", "storage": "local", "vmid": 247}, first=(backup(247, "b"),)),
+    Scenario("backup_info", "on all storages", {"vmid": 248, "newest": True}, first=(backup(248, "b"),)),
+    Scenario("snapshot_info", "of one guest", {"vmid": 249}, first=(snapshot(249, "s1"), snapshot(249, "s2"))),
+    Scenario("snapshot_info", "of all that match", {"tags": ["seeded"], "status": "stopped", "snapshot": "nowhere"}),
+    Scenario("cluster_info", "without its guests", {"kinds": ["pools", "sdn", "storages"], "limit": 2}),
     Scenario("task_info", "of a guest", {"node": "pve1", "vmid": 248, "errors": True}),
 ]
 
@@ -418,4 +441,4 @@ HOST = [
 #: has no planner and no plan: it reads files of the controller, so that only tests/parity runs it, through its plugin
 LEDGER = [Scenario("verify_ledger", "an intact ledger", {"allow_incomplete": True})]
 
-SCENARIOS = [*LXC, *SNAPSHOT, *BACKUP, *ACL, *FIREWALL_ALIAS, *API, *READS, *HOST]
+SCENARIOS = [*LXC, *guest_scenarios.GUESTS, *SNAPSHOT, *BACKUP, *ACL, *FIREWALL_ALIAS, *API, *READS, *HOST]

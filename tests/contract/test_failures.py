@@ -148,7 +148,7 @@ def test_a_change_behind_our_back_is_refused_by_the_server(site: Site) -> None:
     """The write carries the digest that the plan was made from."""
 
     def change() -> None:
-        while not any(entry["path"].endswith("/config") for entry in site.lab.requests):
+        while not any(entry["path"].endswith("/pending") for entry in site.lab.requests):
             time.sleep(0.001)
         site.lab.state.guests[210].config["memory"] = 777
 

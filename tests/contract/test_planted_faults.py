@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from ansible_collections.steward.proxmox.plugins.module_utils import _apply, _plan, _session
 from ansible_collections.steward.proxmox.plugins.module_utils._codec import PropertyString
-from ansible_collections.steward.proxmox.plugins.module_utils._guest import lookup, lxc
+from ansible_collections.steward.proxmox.plugins.module_utils._guest import effects, guest, lookup, power
 from ansible_collections.steward.proxmox.plugins.module_utils._memory import Memory
-from ansible_collections.steward.proxmox.plugins.module_utils._plan import Plan, Step
+from ansible_collections.steward.proxmox.plugins.module_utils._plan import Effect, Plan, Step
 
 from tests.contract import test_failures, test_preview, test_what_stays
 from tests.contract.harness import Site
@@ -46,12 +46,12 @@ def write_while_planning(patch: Patch, only_for_real: bool) -> None:
     """The planner of lxc tags the container on the way."""
     find = lookup.find
 
-    def planted(world: Any, kind: str, vmid: int, name: Any, node: Any) -> Any:
+    def planted(world: Any, kind: str, vmid: int, *more: Any, **named: Any) -> Any:
         if not (only_for_real and world._check):
             world._read.__self__.send("PUT", f"/nodes/pve1/lxc/{vmid}/config", {"tags": "seen"})
-        return find(world, kind, vmid, name, node)
+        return find(world, kind, vmid, *more, **named)
 
-    patch.setattr(lxc, "find", planted)
+    patch.setattr(guest, "find", planted)
 
 
 def test_a_write_while_planning_is_caught_in_check_mode(site: Site, monkeypatch: Patch) -> None:
@@ -164,14 +164,20 @@ def test_a_secret_in_an_error_is_caught(site: Site, monkeypatch: Patch) -> None:
 
 
 def test_a_preview_that_forgets_an_effect_is_caught(site: Site, monkeypatch: Patch) -> None:
-    configured = lxc.effects.configured
-    monkeypatch.setattr(lxc.effects, "configured", lambda *given: configured(*given)[1:])
+    configured = effects.configured
+    lists = "/pending"  # what the planner reads
+
+    def planted(*given: Any) -> list[Effect]:
+        return [effect for effect in configured(*given) if not effect.at.endswith(lists)]
+
+    monkeypatch.setattr(effects, "configured", planted)
     with pytest.raises(AssertionError, match="law 9: the second run has steps"):
         prove(site, CONFIGURED)
 
 
 def test_a_job_that_cannot_see_its_own_plan_is_caught(empty_site: Site, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(lxc.effects, "powered", lambda *_given: [])
+    monkeypatch.setattr(power, "_effects", lambda *_given: [])
+    monkeypatch.setattr(effects, "powered", lambda *_given: [])
     shown = test_preview.outcomes(empty_site.run(check=True), test_preview.GOLDEN)
     real = test_preview.outcomes(empty_site.run(), test_preview.GOLDEN)
     assert [one["changed"] for one in shown] != [one["changed"] for one in real]

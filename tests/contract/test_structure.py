@@ -68,9 +68,13 @@ def test_a_module_is_documentation_and_a_call(module: str) -> None:
     assert len(code_of(module)) <= LONGEST_KIND
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PLUGINS)))
+#: in _guest a kind is a container or a machine, which the API itself tells apart
+KINDLESS = [path for path in SOURCES if path.parent.name != "_guest"]
+
+
+@pytest.mark.parametrize("path", KINDLESS, ids=lambda path: str(path.relative_to(PLUGINS)))
 def test_no_code_is_for_one_kind_only(path: Path) -> None:
-    """What differs between kinds is data: nothing asks which kind it has in front of it."""
+    """What differs between kinds of object is data: nothing asks which kind it has in front of it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     compared = [
         ast.unparse(node)

@@ -140,7 +140,7 @@ def test_the_comment_of_an_alias_stays(site: Site) -> None:
     run.done(*alias("office", cidr="192.0.2.0/24", comment="Ground floor"))
     run.done(*alias("other", cidr="192.0.2.1"))
     run.done(*alias("office", cidr="192.0.2.0/25"))
-    (aliases,) = (named for named in site.lab.state.aliases.values() if named)
+    (aliases,) = (file.aliases for file in site.lab.state.firewalls.values() if file.aliases)
     assert (aliases["office"]["cidr"], aliases["office"]["comment"]) == ("192.0.2.0/25", "Ground floor")
     assert aliases["other"]["cidr"] == "192.0.2.1"
     run.done(*alias("office", cidr="192.0.2.0/25", comment=""))

@@ -105,7 +105,7 @@ class Site:
         """Run a playbook with the lab's `pct` for its root, as one of the lab's credentials."""
         given = {"golden_image_runner": "direct", "golden_image_pct": str(self.lab.pct), **variables}
         command = [str(BIN / "ansible-playbook"), str(playbook), "-e", json.dumps(given), *arguments]
-        return self.run(name, command, self._environment(who))
+        return self.run(name, command, self.environment(who))
 
     def verify(self, ledger: Path, heads: dict[str, str], name: str = "verify") -> Run:
         """The verifier as an auditor runs it: one file, with nothing but Python's standard library."""
@@ -125,7 +125,8 @@ class Site:
                 _end(process)
         return Run(log, status, self.lab.writes[before:], time.monotonic() - begun, log.read_text())
 
-    def _environment(self, who: str) -> dict[str, str]:
+    def environment(self, who: str) -> dict[str, str]:
+        """What a program needs to work on the lab as one of its credentials."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_UNWANTED)}
         credential = self.lab.credentials[who]
         return {

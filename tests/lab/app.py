@@ -21,7 +21,41 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from . import access, cluster, firewall, lxc, nodes, pct, pools, qemu, storage, vzdump
+from . import (
+    access,
+    agent,
+    backup_jobs,
+    cloud_init,
+    cluster,
+    firewall,
+    firewall_aliases,
+    firewall_ipsets,
+    firewall_rules,
+    ha,
+    ha_manager,
+    ha_rules,
+    ha_status,
+    lxc,
+    lxc_clone,
+    lxc_create,
+    lxc_disks,
+    lxc_migrate,
+    lxc_power,
+    nodes,
+    older_version,
+    pct,
+    pools,
+    qemu,
+    qemu_clone,
+    qemu_create,
+    qemu_disks,
+    qemu_migrate,
+    qemu_power,
+    replication,
+    sdn,
+    storage,
+    vzdump,
+)
 from .auth import Tickets, identify
 from .call import HANDLERS, Answer, Call
 from .errors import Died, Forbidden, NotServed, Refusal
@@ -33,7 +67,12 @@ from .tasks import Tasks
 
 PREFIX = "/api2/json"
 #: importing them is what makes them serve
-SERVED = (access, cluster, firewall, lxc, nodes, pools, qemu, storage, vzdump)
+SERVED = (
+    (access, agent, backup_jobs, cloud_init, cluster, ha, ha_rules, ha_status, nodes, pools, replication, sdn),
+    (firewall, firewall_aliases, firewall_ipsets, firewall_rules, storage, vzdump),
+    (lxc, lxc_clone, lxc_create, lxc_disks, lxc_migrate, lxc_power),
+    (qemu, qemu_clone, qemu_create, qemu_disks, qemu_migrate, qemu_power),
+)
 SECRET = re.compile(r"password|secret|sshkeys|private|^key$|encryption-key", re.IGNORECASE)
 # The reason line and a dropped connection are no part of ASGI: these headers tell server.py.
 REASON_HEADER, DROP_HEADER = b"x-lab-reason", b"x-lab-drop"
@@ -63,6 +102,9 @@ class LabApp:
         """Ends what is due, so that what is read now is as of now."""
         with self.lock:
             self.faults.expire()
+            self.tasks.advance()
+            ha_manager.settle(self.state, self.tasks, self.faults.outcome)
+            replication.settle(self.state)
             self.tasks.advance()
 
     def asgi(self) -> Starlette:
@@ -157,7 +199,8 @@ class LabApp:
         caller = identify(self.state, self.tickets, method, plain, headers)
         found = find_path(segments)
         described = found and endpoint(method, found[0])
-        if not raw_path.startswith(PREFIX) or not found or not described:
+        known = described and older_version.has_path(self.state.version, described.path)
+        if not raw_path.startswith(PREFIX) or not found or not described or not known:
             raise NotServed(f"Method '{method} {plain}' not implemented")
         template, path_params = found
         if caller and caller.token and not described.token_allowed:
@@ -170,7 +213,8 @@ class LabApp:
         handler = HANDLERS.get((method, template))
         if handler is None:
             raise NotServed(f"Method '{method} {plain}' is not served by the lab")
-        values = verify(described.properties, asked, additional=described.additional)
+        properties = older_version.properties(self.state.version, described.properties)
+        values = verify(properties, asked, additional=described.additional)
         outcome = outcome_of(faults)
         call = Call(self.state, self.tasks, caller or Caller("nobody"), method, plain, values, asked, outcome)
         if method == "POST" and template == "/access/ticket":

@@ -28,6 +28,7 @@ class Call:
     params: dict[str, Any]
     sent: dict[str, Any] = field(default_factory=dict)  # the parameters as they came
     outcome: Outcome = field(default_factory=Outcome)
+    by_manager: bool = False  # the HA manager asks
 
     @property
     def permissions(self) -> Permissions:

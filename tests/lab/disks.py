@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .call import Call
-from .errors import BadParameter, Died
+from .errors import BadParameter, Died, Refusal
 from .state import Guest, State, Volume
 from .tasks import Task
 
@@ -32,6 +33,7 @@ class Backend:
     ct_format: str = "raw"
     vm_formats: tuple[str, ...] = ("raw",)
     snapshots: bool = False
+    unit: int = 1  # sizes are multiples of it
 
 
 BACKENDS = {
@@ -39,11 +41,15 @@ BACKENDS = {
     "nfs": Backend(files=True, vm_formats=("raw", "qcow2", "vmdk")),
     "cifs": Backend(files=True, vm_formats=("raw", "qcow2", "vmdk")),
     "btrfs": Backend(files=True, snapshots=True),
-    "zfspool": Backend(files=False, ct_format="subvol", snapshots=True),
-    "lvmthin": Backend(files=False, snapshots=True),
-    "lvm": Backend(files=False),
-    "rbd": Backend(files=False, snapshots=True),
+    "zfspool": Backend(files=False, ct_format="subvol", snapshots=True, unit=1 << 20),
+    "lvmthin": Backend(files=False, snapshots=True, unit=4 << 20),
+    "lvm": Backend(files=False, unit=4 << 20),
+    "rbd": Backend(files=False, snapshots=True, unit=1 << 20),
 }
+# Small disks with a size of their own: the variables of the firmware by type, and the state of the TPM.
+EFI_SIZE = {"2m": 128 << 10, "4m": 528 << 10}
+TPM_SIZE = 4 << 20
+CLOUD_INIT_SIZE = 4 << 20
 
 
 def backend(state: State, storage: str) -> Backend:
@@ -95,11 +101,15 @@ def read_size(text: str) -> tuple[bool, int]:
     return bool(match[1]), int(float(match[2]) * UNITS[match[3]])
 
 
+DEVICE_PATHS = {"zfspool": "/dev/zvol/{pool}/{name}", "rbd": "rbd:{pool}/{name}"}
+
+
 def path_of(state: State, volume: Volume) -> str:
     """Where the volume is on its node."""
     found = section(state, volume.storage)
+    own_name = volume.name.rpartition("/")[2]
     if not backend(state, volume.storage).files:
-        return f"/dev/zvol/{found.get('pool', volume.storage)}/{volume.name}"
+        return DEVICE_PATHS.get(found["type"], "/dev/{vgname}/{name}").format_map({**found, "name": own_name})
     folder, _unused, name = volume.name.rpartition("/")
     places = {
         "backup": "dump",
@@ -125,23 +135,59 @@ def new_name(state: State, storage: str, vmid: int, form: str) -> str:
     return f"{'subvol' if form == 'subvol' else 'vm'}-{vmid}-disk-{number}"
 
 
+def place_of(state: State, node: str, storage: str) -> str | None:
+    """The node of a new volume; one on a shared storage has none."""
+    return None if section(state, storage).get("shared") else node
+
+
+def fit_format(state: State, storage: str, *wishes: str | None) -> str:
+    """A copy takes the first format that its storage has."""
+    known = backend(state, storage).vm_formats
+    return next((form for form in wishes if form in known), known[0])
+
+
+def is_cloud_init(volid: str) -> bool:
+    return bool(re.search(r"[:/]vm-\d+-cloudinit(\.\w+)?$", volid))
+
+
+def allocate_cloud_init(state: State, node: str, storage: str, vmid: int) -> Volume:
+    """The drive of a guest for cloud-init has a name of its own."""
+    files = backend(state, storage).files
+    name, form = (f"{vmid}/vm-{vmid}-cloudinit.qcow2", "qcow2") if files else (f"vm-{vmid}-cloudinit", "raw")
+    place = place_of(state, node, storage)
+    return state.add(Volume(f"{storage}:{name}", place, "images", form, CLOUD_INIT_SIZE, int(time.time()), vmid=vmid))
+
+
 def allocate(
     state: State, node: str, storage: str, guest_kind: str, vmid: int, size: int, form: str | None = None
 ) -> Volume:
     kind = backend(state, storage)
     form = kind.ct_format if guest_kind == "lxc" else form or kind.vm_formats[0]
-    shared = section(state, storage).get("shared")
+    if guest_kind == "qemu" and form not in kind.vm_formats:
+        raise Died(f"unsupported format '{form}'")
     return state.add(
         Volume(
             f"{storage}:{new_name(state, storage, vmid, form)}",
-            None if shared else node,
+            place_of(state, node, storage),
             "rootdir" if guest_kind == "lxc" else "images",
             form,
-            size,
+            -(-size // kind.unit) * kind.unit,
             int(time.time()),
             vmid=vmid,
         )
     )
+
+
+@contextlib.contextmanager
+def made_together(state: State) -> Iterator[None]:
+    """If one of several disks cannot be made, none stays; drives for cloud-init do."""
+    before = set(state.volumes)
+    try:
+        yield
+    except Refusal:
+        for place in [place for place in state.volumes if place not in before and not is_cloud_init(place[1])]:
+            del state.volumes[place]
+        raise
 
 
 def log_new_filesystem(task: Task, state: State, volume: Volume) -> None:
@@ -176,6 +222,15 @@ def volumes_of(state: State, guest: Guest, *, unused: bool = True) -> list[tuple
     return found
 
 
+def in_snapshot(guest: Guest, volid: str) -> bool:
+    """Whether a snapshot of the guest needs the volume."""
+    return any(
+        volid == found
+        for config in guest.snapshots.values()
+        for _unused, found in used_by(Guest(guest.vmid, guest.kind, guest.node, config))
+    )
+
+
 def in_use_by_clones(state: State, volume: Volume) -> bool:
     return any(other.parent == volume.volid and other is not volume for other in state.volumes.values())
 
@@ -184,6 +239,13 @@ def add_unused(guest: Guest, volid: str) -> str:
     key = next(f"unused{n}" for n in range(256) if f"unused{n}" not in guest.config)
     guest.config[key] = volid
     return key
+
+
+def forget_used(guest: Guest) -> None:
+    """A volume that is attached again is not unused any more."""
+    used = {volid for key, volid in used_by(guest) if not key.startswith("unused")}
+    for key in [key for key, volid in used_by(guest) if key.startswith("unused") and volid in used]:
+        del guest.config[key]
 
 
 def need_space(call: Call, storage: str) -> None:
@@ -196,13 +258,3 @@ def require_volumes(state: State, guest: Guest) -> None:
         if not key.startswith("unused") and not state.volume(guest.node, volid):
             raise Died(f"volume '{volid}' does not exist")
         check_storage(state, guest.node, volid.split(":")[0])
-
-
-def move_to(state: State, guest: Guest, node: str) -> None:
-    """The guest and its local volumes change their node."""
-    for _unused, volume in volumes_of(state, guest):
-        if volume.node is not None:
-            state.remove(volume)
-            volume.node = node
-            state.add(volume)
-    guest.node = node

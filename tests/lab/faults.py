@@ -62,7 +62,7 @@ class Faults:
         self.conditions: list[Condition] = []
 
     def add(self, **spec: Any) -> None:
-        """Takes what Fault takes, or one condition: node_offline, no_quorum, storage_offline, guest_lock, lock_file."""
+        """Takes what Fault takes, or one condition, as CONDITIONS names them."""
         seconds = spec.pop("seconds", None)
         for name in [name for name in spec if name in CONDITIONS]:
             undo = CONDITIONS[name](self.state, spec.pop(name), seconds or 3600.0)
@@ -107,6 +107,11 @@ def _node_offline(state: State, node: str, _seconds: float) -> Callable[[], None
     return lambda: state.offline.discard(node)
 
 
+def _node_maintenance(state: State, node: str, _seconds: float) -> Callable[[], None]:
+    state.maintenance.add(node)
+    return lambda: state.maintenance.discard(node)
+
+
 def _no_quorum(state: State, lost: bool, _seconds: float) -> Callable[[], None]:
     state.quorate = not lost
     return lambda: setattr(state, "quorate", True)
@@ -131,6 +136,7 @@ def _lock_file(state: State, vmid: int, seconds: float) -> Callable[[], None]:
 
 CONDITIONS: dict[str, Callable[[State, Any, float], Callable[[], None]]] = {
     "node_offline": _node_offline,
+    "node_maintenance": _node_maintenance,
     "no_quorum": _no_quorum,
     "storage_offline": _storage_offline,
     "guest_lock": _guest_lock,

@@ -2,96 +2,89 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Firewall aliases of the cluster and of each guest; the options can only be read."""
+"""The firewall's file of the cluster, a node or a guest: its digest, its options, and what rules can refer to.
+
+Whether a guest exists does not matter to it.
+"""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from .call import Call, serves
 from .errors import BadParameter, Died
-from .state import digest
+from .formats import split_list
+from .schema import properties_of
+from .state import Firewall, digest
 
 LEVELS = ("/cluster", "/nodes/{node}/lxc/{vmid}", "/nodes/{node}/qemu/{vmid}")
-LIST = [f"{level}/firewall/aliases" for level in LEVELS]
-ONE = [f"{path}/{{name}}" for path in LIST]
-
-
-def _scope(call: Call) -> str:
-    return f"/vms/{call.vmid}" if "vmid" in call.params else "/cluster"
-
-
-def _aliases(call: Call) -> dict[str, dict[str, str]]:
-    return call.state.aliases.setdefault(_scope(call), {})
-
-
-def _digest(call: Call) -> str:
-    """One digest for the whole file; an empty file has the digest of nothing."""
-    found = _aliases(call)
-    return digest(json.dumps(found, sort_keys=True) if found else "")
-
-
-def _check_digest(call: Call) -> None:
-    sent = call.params.get("digest")
-    if sent and sent != _digest(call):
-        raise Died("detected modified configuration - file changed by other user? Try again.")
-
-
-def _shown(alias: dict[str, str]) -> dict[str, Any]:
-    version = 6 if ":" in alias["cidr"] else 4
-    return {key: value for key, value in alias.items() if value != ""} | {"ipversion": version}
-
-
-@serves("GET", *LIST)
-def index(call: Call) -> list[dict[str, Any]]:
-    return [_shown(alias) | {"digest": _digest(call)} for alias in _aliases(call).values()]
-
-
-@serves("POST", *LIST)
-def create(call: Call) -> None:
-    name = call.params["name"]
-    found = _aliases(call)
-    if name.lower() in found:
-        raise BadParameter(name=f"alias '{name}' already exists")
-    found[name.lower()] = {"name": name, "cidr": call.params["cidr"], "comment": call.params.get("comment", "")}
-
-
-def _find(call: Call) -> dict[str, str]:
-    found = _aliases(call).get(call.params["name"].lower())
-    if found is None:
-        raise BadParameter(name="no such alias")
-    return found
-
-
-@serves("GET", *ONE)
-def read(call: Call) -> dict[str, Any]:
-    return _shown(_find(call))
-
-
-@serves("PUT", *ONE)
-def update(call: Call) -> None:
-    """Replaces the alias: a comment that is not sent is gone, and the name is in lower case afterwards."""
-    _check_digest(call)
-    _find(call)
-    found, name = _aliases(call), call.params["name"].lower()
-    rename = call.params.get("rename", name)
-    if rename.lower() != name and rename.lower() in found:
-        raise BadParameter(name=f"alias '{rename}' already exists")
-    del found[name]
-    new = rename if rename.lower() != name else name
-    found[new.lower()] = {"name": new, "cidr": call.params["cidr"], "comment": call.params.get("comment", "")}
-
-
-@serves("DELETE", *ONE)
-def delete(call: Call) -> None:
-    _check_digest(call)
-    _aliases(call).pop(call.params["name"].lower(), None)
-
-
 OPTIONS = [f"{level}/firewall/options" for level in (*LEVELS, "/nodes/{node}")]
 
 
+def scope(call: Call) -> str:
+    if "vmid" in call.params:
+        return f"/vms/{call.vmid}"
+    return f"/nodes/{call.node}" if "node" in call.params else "/cluster"
+
+
+def of(call: Call) -> Firewall:
+    return call.state.firewalls.setdefault(scope(call), Firewall())
+
+
+def digest_of(call: Call) -> str:
+    """One digest for the whole file; an empty file has the digest of nothing."""
+    found = {name: value for name, value in asdict(of(call)).items() if value}
+    return digest(json.dumps(found, sort_keys=True) if found else "")
+
+
+def check_digest(call: Call) -> None:
+    sent = call.params.get("digest")
+    if sent and sent != digest_of(call):
+        raise Died("detected modified configuration - file changed by other user? Try again.")
+
+
 @serves("GET", *OPTIONS)
-def options(_call: Call) -> dict[str, str]:
-    return {"digest": digest("")}
+def options(call: Call) -> dict[str, Any]:
+    return {**of(call).options, "digest": digest_of(call)}
+
+
+@serves("PUT", *OPTIONS)
+def update_options(call: Call) -> None:
+    check_digest(call)
+    known = properties_of("PUT", "/cluster/firewall/options" if scope(call) == "/cluster" else _template(call))
+    deletes = split_list(call.params.get("delete", ""))
+    for key in deletes:
+        if key not in known:
+            raise BadParameter(delete=f"no such option '{key}'")
+    found = of(call).options
+    found |= {key: v for key, v in call.params.items() if key not in ("node", "vmid", "delete", "digest")}
+    for key in deletes:
+        found.pop(key, None)
+
+
+def _template(call: Call) -> str:
+    if "vmid" not in call.params:
+        return "/nodes/{node}/firewall/options"
+    return f"/nodes/{{node}}/{call.path.split('/')[3]}/{{vmid}}/firewall/options"
+
+
+@serves("GET", *(f"{level}/firewall/refs" for level in LEVELS))
+def refs(call: Call) -> list[dict[str, str]]:
+    """The sets and aliases that a rule can name: those of the cluster too."""
+    wanted, found = call.params.get("type"), []
+    scopes = [("dc", "/cluster")] + ([("guest", scope(call))] if scope(call) != "/cluster" else [])
+    for short, name in scopes:
+        own = call.state.firewalls.get(name, Firewall())
+        prefix = "" if short == "dc" else "guest/"
+        if wanted in (None, "ipset"):
+            found += [_ref("ipset", one["name"], f"+{prefix}{one['name']}", short, one) for one in own.ipsets.values()]
+        if wanted in (None, "alias"):
+            found += [_ref("alias", one["name"], f"{prefix}{one['name']}", short, one) for one in own.aliases.values()]
+    return found
+
+
+def _ref(kind: str, name: str, ref: str, short: str, one: dict[str, Any]) -> dict[str, str]:
+    entry = {"type": kind, "name": name, "ref": ref, "scope": short}
+    return entry | ({"comment": one["comment"]} if one.get("comment") else {})

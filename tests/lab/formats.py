@@ -140,6 +140,7 @@ _NODE = _pattern(r"[^\s/]+", "value does not look like a valid node name")
 _CONFIG_ID = _pattern(r"[A-Za-z][A-Za-z0-9_\-]+", "invalid configuration ID '{value}'")
 _IFACE = _pattern(r"[A-Za-z][A-Za-z0-9_]{1,20}([:.]\d+)?", "invalid network interface name '{value}'")
 _VOLUME = _pattern(r"[A-Za-z][A-Za-z0-9\-_.]*[A-Za-z0-9]:.+", "unable to parse volume ID '{value}'")
+_HA_RESOURCE = _pattern(r"[a-z]+:\S+", "value does not look like a valid ha resource id")
 _STARTUP_KEYS = r"(order=)?\d+|up=\d+|down=\d+"
 _IP_TEXT = "value does not look like a valid IP address or CIDR network"
 
@@ -170,6 +171,8 @@ FORMATS: dict[str, Check] = {
     "pve-ct-timezone": _timezone,
     "pve-groupid": _GROUP,
     "pve-groupid-list": _list_of(_GROUP),
+    "pve-ha-resource-id": _HA_RESOURCE,
+    "pve-ha-resource-id-list": _list_of(_HA_RESOURCE),
     "pve-iface": _IFACE,
     "pve-ipv4-config": _any_of(
         "value does not look like a valid ipv4 network configuration", _pattern("dhcp|manual", ""), _CIDR4

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from . import disks
+from . import disks, ha_manager
 from .call import Call
 from .errors import BadParameter, Died, Refusal
 from .formats import split_list
@@ -147,7 +147,7 @@ def pending_list(guest: Guest) -> list[dict[str, Any]]:
         if key in guest.pending:
             entry["pending"] = guest.pending[key]
         elif key in guest.deletes:
-            entry["delete"] = 1
+            entry["delete"] = 2 if key in guest.forced else 1
         entries.append(entry)
     entries += [{"key": key, "pending": value} for key, value in guest.pending.items() if key not in values]
     return entries
@@ -202,7 +202,7 @@ class Change:
 
 
 def option_exists(kind: str, key: str) -> bool:
-    return key == "lock" or lookup(config_schema(kind), key) is not None
+    return key in ("lock", "vmstate") or lookup(config_schema(kind), key) is not None
 
 
 # snapshots
@@ -289,31 +289,55 @@ def undone(state: State, guest: Guest, made: list[Volume]) -> Iterator[None]:
         raise
 
 
-def destroy(state: State, guest: Guest, *, purge: bool) -> None:
+def destroy(state: State, guest: Guest, *, purge: bool, unreferenced: bool = False) -> None:
+    """What goes with a guest: always what it owns, and with `purge` what names it elsewhere."""
     for _unused, volume in disks.volumes_of(state, guest):
         state.remove(volume)
+    for volume in list(state.volumes.values()):
+        own = volume.vmid == guest.vmid and volume.content in ("images", "rootdir")
+        if own and volume.node in (None, guest.node) and (unreferenced or _belongs(guest, volume)):
+            state.remove(volume)
     state.guests.pop(guest.vmid, None)
     state.acl[:] = [entry for entry in state.acl if entry["path"] != f"/vms/{guest.vmid}"]
     for pool in state.pools.values():
         pool["vms"] = [vmid for vmid in pool.get("vms", []) if vmid != guest.vmid]
-    state.aliases.pop(f"/vms/{guest.vmid}", None)
+    state.firewalls.pop(f"/vms/{guest.vmid}", None)
     if purge:
-        for job in state.backup_jobs.values():
-            if "vmid" in job:
-                job["vmid"] = ",".join(v for v in split_list(job["vmid"]) if v != str(guest.vmid))
-        state.ha.pop(f"{'ct' if guest.kind == 'lxc' else 'vm'}:{guest.vmid}", None)
+        _purge(state, guest)
+
+
+def _belongs(guest: Guest, volume: Volume) -> bool:
+    """Saved memories and the drive for cloud-init go with the guest, and what only a snapshot names."""
+    return disks.is_cloud_init(volume.volid) or "-state-" in volume.name or disks.in_snapshot(guest, volume.volid)
+
+
+def _purge(state: State, guest: Guest) -> None:
+    for name in [name for name, job in state.replication.items() if int(job["guest"]) == guest.vmid]:
+        del state.replication[name]
+    for name, job in list(state.backup_jobs.items()):
+        if "vmid" in job:
+            left = [vmid for vmid in split_list(str(job["vmid"])) if vmid != str(guest.vmid)]
+            job["vmid"] = ",".join(left)
+            if not left:
+                del state.backup_jobs[name]
+    state.ha.pop(ha_manager.sid_of(guest), None)
 
 
 def check_not_managed(state: State, guest: Guest) -> None:
-    sid = f"{'ct' if guest.kind == 'lxc' else 'vm'}:{guest.vmid}"
-    if sid in state.ha:
+    """Who does not purge must first take away what depends on the guest."""
+    if ha_manager.sid_of(guest) in state.ha:
         noun = NOUN[guest.kind]
         raise Died(f"unable to remove {noun} {guest.vmid} - used in HA resources and purge parameter not set.")
+    for name in sorted(name for name, job in state.replication.items() if int(job["guest"]) == guest.vmid):
+        raise Died(f"There is a replication job '{name}' for guest '{guest.vmid}' - Please remove that first.")
 
 
 def ha_status(state: State, guest: Guest) -> dict[str, Any]:
-    sid = f"{'ct' if guest.kind == 'lxc' else 'vm'}:{guest.vmid}"
-    return {"managed": 1, "state": None} if sid in state.ha else {"managed": 0}
+    sid = ha_manager.sid_of(guest)
+    if sid not in ha_manager.managed(state):
+        return {"managed": 0}
+    service = state.ha_services.get(sid)
+    return {"managed": 1, "state": service.state if service else None}
 
 
 def indexed(key: str) -> tuple[str, int | None]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from . import disks, guests
+from . import disks, guests, sdn
 from .call import Call, serves
-from .errors import BadParameter, Died, Forbidden
+from .errors import Died, Forbidden
 from .permissions import Permissions
 from .propertystring import parse, render
 from .schema import lookup
@@ -30,7 +30,10 @@ READ_ONLY = ("unprivileged",)
 # These take effect in a running container; the others wait for its next start.
 LIVE = re.compile(
     r"description|onboot|startup|protection|hostname|hookscript|cores|tags|lock|memory|swap|cpulimit|cpuunits|net\d+"
-    r"|mp\d+|unused\d+"
+)
+# Of these a running container lets go.
+LETS_GO = re.compile(
+    r"description|onboot|startup|protection|hostname|hookscript|cores|tags|lock|swap|cpulimit|cpuunits|net\d+|unused\d+"
 )
 
 
@@ -58,31 +61,49 @@ def update(call: Call) -> None:
     guests.check_lock(guest)
     check_rights(call, guest, change.sets, [*change.deletes, *change.reverts])
     guests.check_digest(guest, call.params.get("digest"))
-    errors = apply(call, guest, change.sets, change.deletes, change.reverts)
-    if errors:
-        raise BadParameter.of(errors)
+    apply(call, guest, change.sets, change.deletes, change.reverts)
 
 
-def apply(call: Call, guest: Guest, sets: Config, deletes: list[str], reverts: list[str]) -> dict[str, str]:
+def apply(call: Call, guest: Guest, sets: Config, deletes: list[str], reverts: list[str]) -> None:
     for key in [*sets, *deletes]:
         if key in READ_ONLY:
             raise Died(f"unable to modify read-only option: '{key}'")
     if "rootfs" in deletes:
         raise Died("unable to delete required option 'rootfs'")
-    values = {key: normalise(call.state, guest, key, value, allocate=True) for key, value in sets.items()}
+    _check_protection(guest, deletes)
+    with disks.made_together(call.state):
+        values = {key: normalise(call.state, guest, key, value, allocate=True) for key, value in sets.items()}
     for key in reverts:
         guest.pending.pop(key, None)
         guest.deletes.discard(key)
     for key in deletes:
-        _delete(guest, key)
+        _delete(call.state, guest, key)
     for key, value in values.items():
-        _set(guest, key, value)
-    return {}
+        _set(call.state, guest, key, value, sets[key])
+    disks.forget_used(guest)
 
 
-def _set(guest: Guest, key: str, value: Any) -> None:
+def _check_protection(guest: Guest, deletes: list[str]) -> None:
+    """A protected container keeps its volumes."""
+    for key in deletes:
+        if guest.config.get("protection") and key in guest.config:
+            if re.fullmatch(r"mp\d+", key):
+                raise Died(f"can't remove CT {guest.vmid} drive '{key}' - protection mode enabled")
+            if key.startswith("unused"):
+                raise Died(f"can't remove CT {guest.vmid} unused disk '{guest.config[key]}' - protection mode enabled")
+
+
+def takes(guest: Guest, key: str, asked: Any) -> bool:
+    """Whether a running container takes what is asked now: no other mount point with a volume that is there already."""
+    if re.fullmatch(r"mp\d+", key):
+        volume = values_of(key, str(asked)).get("volume", "")
+        return key not in guest.config or volume.startswith("/") or bool(disks.NEW_DISK.fullmatch(volume))
+    return bool(LIVE.fullmatch(key))
+
+
+def _set(state: State, guest: Guest, key: str, value: Any, asked: Any) -> None:
     guest.deletes.discard(key)
-    if guest.running and not LIVE.fullmatch(key):
+    if guest.running and not takes(guest, key, asked):
         if guest.config.get(key) == value:
             guest.pending.pop(key, None)
         else:
@@ -92,33 +113,51 @@ def _set(guest: Guest, key: str, value: Any) -> None:
     if key == "description" and not value:
         guest.config.pop(key, None)
         return
+    put(state, guest, key, value)
+
+
+def put(state: State, guest: Guest, key: str, value: Any) -> None:
+    """Writes an option; the volume of a mount point that is replaced stays as unused one."""
+    old = str(guest.config.get(key, ""))
     guest.config[key] = value
+    if old and re.fullmatch(r"mp\d+", key):
+        _keep_unused(state, guest, old.split(",", 1)[0].removeprefix("volume="))
 
 
-def _delete(guest: Guest, key: str) -> None:
-    guest.pending.pop(key, None)
-    if key not in guest.config:
-        return
-    if guest.running and (not LIVE.fullmatch(key) or key.startswith("mp")):
-        guest.deletes.add(key)
-        return
-    drop_option(guest, key)
-
-
-def drop_option(guest: Guest, key: str) -> None:
-    """Removes an option; the volume of a mount point stays as unused disk."""
-    value = str(guest.config.pop(key))
-    volid = value.split(",", 1)[0]
-    if key.startswith("mp") and re.fullmatch(r"[^/:]+:.+", volid):
+def _keep_unused(state: State, guest: Guest, volid: str) -> None:
+    named = [found for _unused, found in disks.used_by(guest)]
+    if state.volume(guest.node, volid) and volid not in named:
         disks.add_unused(guest, volid)
 
 
-def apply_pending(guest: Guest) -> None:
+def _delete(state: State, guest: Guest, key: str) -> None:
+    guest.pending.pop(key, None)
+    if key not in guest.config:
+        return
+    if guest.running and not LETS_GO.fullmatch(key):
+        guest.deletes.add(key)
+        return
+    drop_option(state, guest, key)
+
+
+def drop_option(state: State, guest: Guest, key: str) -> None:
+    """Removes an option; the volume of a mount point stays as unused one, and that of an unused one goes."""
+    volid = str(guest.config.pop(key)).split(",", 1)[0].removeprefix("volume=")
+    if re.fullmatch(r"mp\d+", key):
+        _keep_unused(state, guest, volid)
+    elif key.startswith("unused"):
+        volume = state.volume(guest.node, volid)
+        if volume and volume.vmid == guest.vmid and not disks.in_snapshot(guest, volid):
+            state.remove(volume)
+
+
+def apply_pending(state: State, guest: Guest) -> None:
     """What waited for a restart takes effect."""
     for key in sorted(guest.deletes):
         if key in guest.config:
-            drop_option(guest, key)
-    guest.config |= guest.pending
+            drop_option(state, guest, key)
+    for key, value in guest.pending.items():
+        put(state, guest, key, value)
     guest.pending, guest.deletes = {}, set()
 
 
@@ -161,7 +200,7 @@ def check_bridge(permissions: Permissions, value: str) -> None:
     net = values_of("net0", value)
     if "bridge" in net:
         vlan = f"/{net['tag']}" if "tag" in net else ""
-        permissions.need(f"/sdn/zones/localnetwork/{net['bridge']}{vlan}", "SDN.Use")
+        permissions.need(f"/sdn/zones/{sdn.zone_of(permissions.state, net['bridge'])}/{net['bridge']}{vlan}", "SDN.Use")
 
 
 def _check_mount(permissions: Permissions, key: str, value: str) -> None:

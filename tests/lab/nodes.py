@@ -11,19 +11,19 @@ from typing import Any
 
 from .call import Answer, Call, serves
 from .errors import BadParameter, Died
+from .older_version import VERSIONS
 from .state import State
 from .tasks import UPID, Task
 
 NODE = "/nodes/{node}"
 TASK = NODE + "/tasks/{upid}"
-VERSION = {"release": "9.2", "version": "9.2.11", "repoid": "14a22df35955d97d"}
 DISK, SWAP = 270553174016, 8589934592
 BOOTED = time.time() - 86400
 
 
 @serves("GET", "/version")
-def version(_call: Call) -> dict[str, str]:
-    return VERSION
+def version(call: Call) -> dict[str, str]:
+    return VERSIONS[call.state.version]
 
 
 def online(state: State, node: str) -> bool:
@@ -69,7 +69,7 @@ def index(call: Call) -> list[dict[str, Any]]:
 
 @serves("GET", NODE + "/status")
 def status(call: Call) -> dict[str, Any]:
-    own = figures(call.state, call.node)
+    own, release = figures(call.state, call.node), VERSIONS[call.state.version]
     cores = own["maxcpu"]
     return {
         "uptime": own["uptime"],
@@ -77,7 +77,7 @@ def status(call: Call) -> dict[str, Any]:
         "wait": 0,
         "idle": 0,
         "loadavg": ["0.10", "0.08", "0.05"],
-        "pveversion": f"pve-manager/{VERSION['version']}/{VERSION['repoid']}",
+        "pveversion": f"pve-manager/{release['version']}/{release['repoid']}",
         "kversion": "Linux 6.17.2-1-pve #1 SMP PREEMPT_DYNAMIC PMX 6.17.2-1",
         "current-kernel": {
             "release": "6.17.2-1-pve",
@@ -117,8 +117,33 @@ def clock(_call: Call) -> dict[str, Any]:
 
 
 @serves("GET", NODE + "/version")
-def node_version(_call: Call) -> dict[str, str]:
-    return VERSION
+def node_version(call: Call) -> dict[str, str]:
+    return VERSIONS[call.state.version]
+
+
+CPUS = {
+    "host": "default",
+    "kvm64": "default",
+    "qemu64": "default",
+    "EPYC": "AuthenticAMD",
+    "EPYC-Milan": "AuthenticAMD",
+    "Haswell": "GenuineIntel",
+    "Skylake-Server": "GenuineIntel",
+}
+ABSTRACT_CPUS = ("x86-64-v2", "x86-64-v2-AES", "x86-64-v3", "x86-64-v4")
+
+
+@serves("GET", NODE + "/capabilities/qemu/cpu")
+def cpu_models(_call: Call) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [{"name": name, "vendor": vendor, "custom": 0} for name, vendor in CPUS.items()]
+    return found + [{"name": name, "vendor": "default", "custom": 0, "abstract": 1} for name in ABSTRACT_CPUS]
+
+
+@serves("GET", NODE + "/capabilities/qemu/machines")
+def machines(_call: Call) -> list[dict[str, str]]:
+    kinds = {"i440fx": "pc-i440fx-", "q35": "pc-q35-"}
+    numbers = ("10.0", "9.2", "9.0", "8.1")
+    return [{"id": start + n, "type": kind, "version": n} for kind, start in kinds.items() for n in numbers]
 
 
 # network

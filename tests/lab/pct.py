@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import guests, lxc, lxc_config, lxc_create, snapshots
+from . import guests, lxc, lxc_clone, lxc_config, lxc_create, lxc_disks, lxc_power, snapshots
 from .call import Call, Handler
 from .errors import BadParameter, Died, Refusal
 from .schema import endpoint, verify
@@ -52,18 +52,18 @@ class Command:
 COMMANDS = {
     "create": Command(("vmid", "ostemplate"), "POST", BASE, lxc_create.create),
     "restore": Command(("vmid", "ostemplate"), "POST", BASE, lxc_create.create, (("restore", "1"),)),
-    "start": Command(("vmid",), "POST", ONE + "/status/start", lxc.start),
-    "stop": Command(("vmid",), "POST", ONE + "/status/stop", lxc.stop),
-    "shutdown": Command(("vmid",), "POST", ONE + "/status/shutdown", lxc.shutdown),
-    "reboot": Command(("vmid",), "POST", ONE + "/status/reboot", lxc.reboot),
+    "start": Command(("vmid",), "POST", ONE + "/status/start", lxc_power.start),
+    "stop": Command(("vmid",), "POST", ONE + "/status/stop", lxc_power.stop),
+    "shutdown": Command(("vmid",), "POST", ONE + "/status/shutdown", lxc_power.shutdown),
+    "reboot": Command(("vmid",), "POST", ONE + "/status/reboot", lxc_power.reboot),
     "destroy": Command(("vmid",), "DELETE", ONE, lxc.delete),
     "set": Command(("vmid",), "PUT", ONE + "/config", lxc_config.update),
     "snapshot": Command(("vmid", "snapname"), "POST", ONE + "/snapshot", snapshots.create),
     "rollback": Command(("vmid", "snapname"), "POST", ONE + "/snapshot/{snapname}/rollback", snapshots.rollback),
     "delsnapshot": Command(("vmid", "snapname"), "DELETE", ONE + "/snapshot/{snapname}", snapshots.delete),
-    "clone": Command(("vmid", "newid"), "POST", ONE + "/clone", lxc_create.clone),
+    "clone": Command(("vmid", "newid"), "POST", ONE + "/clone", lxc_clone.clone),
     "template": Command(("vmid",), "POST", ONE + "/template", lxc_create.template),
-    "resize": Command(("vmid", "disk", "size"), "PUT", ONE + "/resize", lxc.resize),
+    "resize": Command(("vmid", "disk", "size"), "PUT", ONE + "/resize", lxc_disks.resize),
 }
 
 

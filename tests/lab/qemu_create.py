@@ -9,13 +9,14 @@ from __future__ import annotations
 import copy
 import re
 import time
+from dataclasses import replace
 from typing import Any
 
-from . import disks, guests, qemu_config
+from . import disks, guests, qemu_config, qemu_power, qemu_rights, qemu_values
 from .call import Call, serves
 from .errors import Died, Forbidden, told_as
 from .state import Config, Guest, State, Volume
-from .tasks import Steps, Task
+from .tasks import Outcome, Steps, Task
 
 BASE = "/nodes/{node}/qemu"
 ONE = BASE + "/{vmid}"
@@ -38,14 +39,13 @@ NOT_CONFIG = (
 def create(call: Call) -> str:
     params, vmid = call.params, call.vmid
     pool, archive = params.get("pool"), params.get("archive")
-    if pool and pool not in call.state.pools:
-        raise Died(f"pool '{pool}' does not exist")
+    check_pool(call)
     if not call.may(f"/vms/{vmid}", "VM.Allocate") and not (pool and call.may(f"/pool/{pool}", "VM.Allocate")):
         raise Forbidden()
     options = call.options(*NOT_CONFIG)
     for key, value in options.items():
-        qemu_config.check_root_only(call, key, str(value))
-    qemu_config.check_rights(call, vmid, options, [])
+        qemu_rights.check_root_only(call, key, str(value))
+    qemu_rights.check_rights(call, vmid, options, [], creates=True)
     if not call.state.quorate:
         raise Died("cluster not ready - no quorum?")
     old = call.state.guests.get(vmid)
@@ -63,13 +63,13 @@ def create(call: Call) -> str:
         made: list[Volume] = []
         with told_as(f"unable to create VM {vmid}"), guests.undone(call.state, guest, made):
             places = {}
-            for key in [key for key in options if qemu_config.DISK.fullmatch(key)]:
-                places[key] = qemu_config.normalise(call.state, guest, key, options[key], task.log)
+            for key in [key for key in options if qemu_values.DISK.fullmatch(key)]:
+                places[key] = qemu_values.normalise(call.state, guest, key, options[key], task.log)
                 made[:] = [v for v in call.state.volumes.values() if v.vmid == vmid and v.content == "images"]
             yield
             guest.config = {"lock": "create", **places}
             _fill(call, guest, {key: value for key, value in options.items() if key not in places})
-            _finish(call, guest)
+            _finish(call, guest, task)
 
     return call.task("qmcreate", vmid, work, guest=vmid)
 
@@ -85,7 +85,7 @@ def _fill(call: Call, guest: Guest, options: Config) -> None:
     first = [key for key in options if key != "boot"]
     for key in [*first, *(["boot"] if "boot" in options else [])]:
         qemu_config.put(
-            state, guest, key, qemu_config.normalise(state, guest, key, options[key], lambda *_unused: None)
+            state, guest, key, qemu_values.normalise(state, guest, key, options[key], lambda *_unused: None)
         )
     if "boot" not in guest.config:
         guest.config["boot"] = default_boot(guest.config)
@@ -94,19 +94,22 @@ def _fill(call: Call, guest: Guest, options: Config) -> None:
 
 def default_boot(config: Config) -> str:
     """The first disk, the first CD drive, the first network card."""
-    disk = [key for key in sorted(config) if re.fullmatch(r"(ide|sata|scsi|virtio)\d+", key)]
+    buses = ("ide", "scsi", "virtio", "sata")
+    disk = [key for bus in buses for key in sorted(config) if re.fullmatch(rf"{bus}\d+", key)]
     drives = [key for key in disk if "media=cdrom" in str(config[key])]
     nets = [key for key in sorted(config) if re.fullmatch(r"net\d+", key)]
     first = [kind[0] for kind in ([key for key in disk if key not in drives], drives, nets) if kind]
     return f"order={';'.join(first)}" if first else " "
 
 
-def _finish(call: Call, guest: Guest) -> None:
-    pool = call.params.get("pool")
-    if pool:
-        call.state.pools[pool].setdefault("vms", []).append(guest.vmid)
+def _finish(call: Call, guest: Guest, task: Task) -> None:
+    into_pool(call, guest.vmid)
+    if call.params.get("ha-managed"):
+        call.state.ha[f"vm:{guest.vmid}"] = {"state": "started" if call.params.get("start") else "stopped"}
     if call.params.get("start"):
-        guest.started = time.time()
+        start = replace(call, path=f"/nodes/{call.node}/qemu/{guest.vmid}/status/start", outcome=Outcome())
+        start.params = {"node": call.node, "vmid": guest.vmid}
+        task.then.append(lambda: qemu_power.start(start))
 
 
 def _restore(call: Call, options: Config, archive: str, old: Guest | None) -> str:
@@ -124,130 +127,78 @@ def _restore(call: Call, options: Config, archive: str, old: Guest | None) -> st
     def work(task: Task) -> Steps:
         guest = old or Guest(vmid, "qemu", call.node)
         state.guests[vmid] = guest
-        if backup.archive is None or backup.archive.kind != "qemu":
-            raise Died(f"ERROR: file '{disks.path_of(state, backup)}' does not look like a QemuServer vzdump backup")
-        saved = copy.deepcopy(backup.archive)
+        if backup.archive is None or backup.archive.kind != "qemu":  # and the empty guest stays
+            path = disks.path_of(state, backup)
+            raise Died(f"ERROR: file '{path}' does not look like a QemuServer vzdump backup")
         for _unused, volume in disks.volumes_of(state, guest):
             state.remove(volume)
         guest.config = {"lock": "create"}
-        places = _same_disks(call, task, guest, saved)
+        places = _same_disks(call, task, guest, backup)
         yield
+        saved = copy.deepcopy(backup.archive)
         guest.config = {k: v for k, v in saved.config.items() if k not in ("lock", "parent", "template")} | places
         guest.snapshots, guest.pending, guest.deletes = {}, {}, set()
-        if call.params.get("unique"):
-            new_identity(state, guest)
+        guest.deaf, guest.agent_seconds = saved.deaf, saved.agent_seconds
+        _another_machine(call, guest)
         for key, value in options.items():
-            qemu_config.put(state, guest, key, qemu_config.normalise(state, guest, key, value, task.log))
-        _finish(call, guest)
+            qemu_config.put(state, guest, key, qemu_values.normalise(state, guest, key, value, task.log))
+        if saved.template:
+            make_base(state, guest)
+            guest.config["template"] = 1
+        _finish(call, guest, task)
 
     return call.task("qmrestore", vmid, work, guest=vmid)
 
 
-def _same_disks(call: Call, task: Task, guest: Guest, saved: Guest) -> Config:
-    places = {}
-    for key, value in saved.config.items():
-        values = qemu_config.values_of(key, str(value)) if qemu_config.DISK.fullmatch(key) else {}
-        if values.get("media") == "cdrom" or "size" not in values:
+def _same_disks(call: Call, task: Task, guest: Guest, backup: Volume) -> Config:
+    """The disks of the backup, with their sizes, on the storage of the restore; other media stay what they are."""
+    places, state = {}, call.state
+    for key, value in backup.archive.config.items() if backup.archive else ():
+        values = qemu_values.values_of(key, str(value)) if qemu_values.DISK.fullmatch(key) else {}
+        cloud_init = disks.is_cloud_init(values.get("file", ""))
+        if not cloud_init and (values.get("media") == "cdrom" or "size" not in values):
             continue
         storage = call.params.get("storage") or values["file"].split(":", 1)[0]
-        form = values["file"].rpartition(".")[2] if "." in values["file"] else None
-        size = disks.read_size(values["size"])[1]
-        volume = disks.allocate(call.state, guest.node, storage, "qemu", guest.vmid, size, form)
-        qemu_config.log_disk(task.log, call.state, volume)
-        places[key] = qemu_config.render_disk(key, values | {"file": volume.volid})
+        if cloud_init:
+            made = disks.allocate_cloud_init(state, guest.node, storage, guest.vmid)
+        else:
+            form = values["file"].rpartition(".")[2] if "." in values["file"] else None
+            form, size = disks.fit_format(state, storage, form), disks.read_size(values["size"])[1]
+            made = disks.allocate(state, guest.node, storage, "qemu", guest.vmid, size, form)
+            qemu_values.log_disk(task.log, state, made)
+        made.system = backup.system
+        places[key] = qemu_values.render_value(key, values | {"file": made.volid})
     return places
+
+
+def _another_machine(call: Call, guest: Guest) -> None:
+    """A restored machine is of another generation, and with `unique` one of its own."""
+    if "vmgenid" in guest.config:
+        guest.config["vmgenid"] = call.state.uuid()
+    if call.params.get("unique"):
+        new_identity(call.state, guest)
 
 
 def new_identity(state: State, guest: Guest) -> None:
     for key in [key for key in guest.config if re.fullmatch(r"net\d+", key)]:
         guest.config[key] = guests.rewrite("qemu", key, {"macaddr": state.mac()}, str(guest.config[key]))
+    smbios = qemu_values.values_of("smbios1", str(guest.config.get("smbios1", ""))) | {"uuid": state.uuid()}
+    guest.config["smbios1"] = qemu_values.render_value("smbios1", smbios)
 
 
-# copies
+def check_pool(call: Call) -> None:
+    pool = call.params.get("pool")
+    if pool and pool not in call.state.pools:
+        raise Died(f"pool '{pool}' does not exist")
 
 
-@serves("POST", ONE + "/clone")
-def clone(call: Call) -> str:
-    source = call.state.guests.get(call.vmid)
-    if source is None or source.kind != "qemu" or source.node != call.node:
-        raise Died(f"unable to find configuration file for VM {call.vmid} on node '{call.node}'")
-    guests.check_lock(source)
-    newid, snapshot, storage = int(call.params["newid"]), call.params.get("snapname"), call.params.get("storage")
-    config = guests.snapshot_of(source, snapshot) if snapshot else source.config
-    full = bool(call.params.get("full", not source.template))
-    if newid in call.state.guests:
-        raise Died(f"unable to create VM {newid}: config file already exists")
-    for key, volume in disks.volumes_of(call.state, source, unused=False):
-        if not full and not source.template:
-            raise Died(f"Linked clone feature is not supported for '{volume.volid}' ({key})")
-        disks.check_content(call.state, call.node, storage or volume.storage, "images")
-        disks.need_space(call, storage or volume.storage)
-
-    def work(task: Task) -> Steps:
-        guests.enter(task.log, source)
-        task.log(f"creating a clone of VM {source.vmid} with ID {newid}")
-        made = Guest(newid, "qemu", call.node, {"lock": "clone"})
-        call.state.guests[newid] = made
-        volumes: list[Volume] = []
-        with guests.undone(call.state, made, volumes):
-            places = {
-                key: _copy(call, task, made, key, volume, str(config[key]), full, volumes)
-                for key, volume in disks.volumes_of(call.state, source, unused=False)
-            }
-            yield
-        dropped = ("lock", "template", *guests.SNAPSHOT_KEYS)
-        made.config = {k: v for k, v in config.items() if k not in dropped and not k.startswith("unused")} | places
-        if "description" in config and snapshot is None:
-            made.config["description"] = config["description"]
-        made.config |= {"smbios1": f"uuid={call.state.uuid()}", "vmgenid": call.state.uuid()}
-        made.config["name"] = call.params.get("name", f"Copy-of-VM-{source.name}")
-        if "description" in call.params:
-            made.config["description"] = call.params["description"]
-        new_identity(call.state, made)
-        if call.params.get("target"):
-            disks.move_to(call.state, made, call.params["target"])
-
-    return call.task("qmclone", source.vmid, work, guest=source.vmid)
+def into_pool(call: Call, vmid: int) -> None:
+    pool = call.state.pools.get(call.params.get("pool", ""))
+    if pool is not None:
+        pool.setdefault("vms", []).append(vmid)
 
 
-def _copy(
-    call: Call, task: Task, made: Guest, key: str, volume: Volume, value: str, full: bool, volumes: list[Volume]
-) -> str:
-    state, storage = call.state, call.params.get("storage") or volume.storage
-    task.log(f"create {'full' if full else 'linked'} clone of drive {key} ({volume.volid})")
-    copied = disks.allocate(
-        state, made.node, storage, "qemu", made.vmid, volume.size, call.params.get("format") or volume.format
-    )
-    volumes.append(copied)
-    if full:
-        log_copy(task, state, copied)
-    else:
-        base, name = volume.name, copied.name.rpartition("/")[2]
-        task.log(f"clone {base}: images, {name}, {made.vmid} to {name} (base=../{base})")
-        state.remove(copied)
-        log_overlay(task, state, copied, base)
-        copied.parent, copied.volid = volume.volid, f"{volume.volid}/{copied.name}"
-        state.add(copied)
-    return qemu_config.render_disk(key, qemu_config.values_of(key, value) | {"file": copied.volid})
-
-
-def log_overlay(task: Task, state: State, copied: Volume, base: str) -> None:
-    if disks.backend(state, copied.storage).files:
-        task.log(
-            f"Formatting '{disks.path_of(state, copied)}', fmt=qcow2 cluster_size=131072 extended_l2=on "
-            f"preallocation=metadata compression_type=zlib size={copied.size} backing_file=../{base} "
-            "backing_fmt=qcow2 lazy_refcounts=off refcount_bits=16"
-        )
-
-
-def log_copy(task: Task, state: State, copied: Volume) -> None:
-    qemu_config.log_disk(task.log, state, copied)
-    whole = f"{copied.size / disks.GIB:.1f} GiB"
-    task.log(
-        f"allocated target volume '{copied.volid}'",
-        f"transferred 0.0 B of {whole} (0.00%)",
-        f"transferred {whole} of {whole} (100.00%)",
-    )
+# templates
 
 
 @serves("POST", ONE + "/template")
@@ -272,6 +223,8 @@ def template(call: Call) -> str:
 
 def make_base(state: State, guest: Guest) -> None:
     for key, volume in disks.volumes_of(state, guest, unused=False):
-        qemu_config.rename_base(state, volume)
-        values: dict[str, Any] = qemu_config.values_of(key, str(guest.config[key]))
-        guest.config[key] = qemu_config.render_disk(key, values | {"file": volume.volid})
+        if disks.is_cloud_init(volume.volid):
+            continue
+        qemu_values.rename_base(state, volume)
+        values: dict[str, Any] = qemu_values.values_of(key, str(guest.config[key]))
+        guest.config[key] = qemu_values.render_value(key, values | {"file": volume.volid})

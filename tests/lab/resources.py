@@ -111,13 +111,16 @@ def pools(call: Call) -> Iterator[Entry]:
 
 
 def networks(call: Call) -> Iterator[Entry]:
-    for name in call.state.nodes:
-        if call.may("/sdn/zones/localnetwork", "SDN.Audit", "SDN.Allocate", some=True):
-            yield {
-                "id": f"network/{name}/zone/localnetwork",
+    for zone, own in {"localnetwork": {}, **call.state.zones}.items():
+        if not call.may(f"/sdn/zones/{zone}", "SDN.Audit", "SDN.Allocate", some=True):
+            continue
+        for name in call.state.nodes:
+            entry = {
+                "id": f"network/{name}/zone/{zone}",
                 "type": "network",
                 "node": name,
-                "network": "localnetwork",
+                "network": zone,
                 "network-type": "zone",
-                "status": "ok",
+                "status": own.get("status", "ok"),
             }
+            yield entry | ({"zone-type": own["type"]} if own else {})

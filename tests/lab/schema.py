@@ -41,6 +41,8 @@ INDEX_LIMITS = {
     "virtio": 16,
     "virtiofs": 10,
 }
+# What objects of every type have; the faults of other properties are told under the type.
+OF_EVERY_TYPE = ("delete", "digest", "rule", "type")
 # Formats that the description only names, and that are property strings.
 NAMED_FORMS: dict[str, Form] = {
     "pve-qm-ipconfig": {
@@ -48,6 +50,10 @@ NAMED_FORMS: dict[str, Form] = {
         "gw": {"type": "string", "format": "ipv4", "optional": 1, "requires": "ip"},
         "ip6": {"type": "string", "format": "pve-ipv6-config", "optional": 1},
         "gw6": {"type": "string", "format": "ipv6", "optional": 1, "requires": "ip6"},
+    },
+    "pve-qm-smbios1": {
+        name: {"type": "boolean" if name == "base64" else "string", "optional": 1}
+        for name in ("uuid", "version", "serial", "manufacturer", "product", "sku", "family", "base64")
     },
 }
 _TYPES = {
@@ -149,8 +155,12 @@ def verify(properties: Properties, params: dict[str, Any], *, additional: bool =
     """Checks the parameters as PVE does and returns them with their types, or raises BadParameter with every error."""
     errors: dict[str, str] = {}
     values: dict[str, Any] = {}
+    kind = next((schema["type-property"] for schema in properties.values() if "type-property" in schema), None)
     for name, value in params.items():
         schema = lookup(properties, name)
+        if schema and kind and _of_other_type(schema, params.get(kind)):
+            errors[name] = UNKNOWN
+            continue
         if schema is None:
             if not additional:
                 errors[name] = UNKNOWN
@@ -159,7 +169,7 @@ def verify(properties: Properties, params: dict[str, Any], *, additional: bool =
             continue
         text = _check(schema, value, name)
         if text:
-            errors[name] = text
+            errors[f"oneOf[{params[kind]}].{name}" if kind and name not in OF_EVERY_TYPE else name] = text
         else:
             values[name] = typed(schema, value)
             needed = schema.get("requires")
@@ -171,6 +181,11 @@ def verify(properties: Properties, params: dict[str, Any], *, additional: bool =
     if errors:
         raise BadParameter.of(errors)
     return values
+
+
+def _of_other_type(schema: dict[str, Any], kind: str | None) -> bool:
+    """Whether an object of this type does not know the property; one without a type knows none of the optional."""
+    return bool(schema.get("optional")) if kind is None else kind not in schema.get("instance-types", [kind])
 
 
 def parse_checked(form: Form, text: str, name: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from . import disks, guests
+from . import disks, guests, qemu_power
 from .call import Call, serves
 from .errors import Died, Refusal
 from .state import Config, Guest, State
@@ -101,28 +101,8 @@ def _log(state: State, task: Task, guest: Guest, with_memory: bool) -> None:
 
 
 def _save_memory(call: Call, task: Task, guest: Guest, name: str) -> Config:
-    first = next((volume for _unused, volume in disks.volumes_of(call.state, guest, unused=False)), None)
-    storage = call.state.storages and (first.storage if first else "local")
-    size = (int(guest.config.get("memory", 512)) * 2 + 500) << 20
-    volume = disks.allocate(call.state, guest.node, str(storage), "qemu", guest.vmid, size, "raw")
-    call.state.remove(volume)
-    volume.volid = (
-        volume.volid.rpartition("vm-")[0]
-        + f"vm-{guest.vmid}-state-{name}"
-        + (".raw" if disks.backend(call.state, volume.storage).files else "")
-    )
-    call.state.add(volume)
-    task.log(
-        f"Formatting '{disks.path_of(call.state, volume)}', fmt=raw size={size} preallocation=off",
-        f"saving VM state and RAM using storage '{storage}'",
-        "completed saving the VM state in 0s, saved 4.00 KiB",
-    )
-    return {
-        "vmstate": volume.volid,
-        "runningmachine": "pc-i440fx-10.0",
-        "running-nets-host-mtu": "net0=1500",
-        "runningcpu": "kvm64,enforce,+kvm_pv_eoi,+kvm_pv_unhalt,+lahf_lm,+sep",
-    }
+    storage = qemu_power.memory_storage(call.state, guest)
+    return qemu_power.save_memory(call.state, task, guest, name, storage)
 
 
 @serves("POST", *(path + "/rollback" for path in ONE))
@@ -132,7 +112,7 @@ def rollback(call: Call) -> str:
     def work(task: Task) -> Steps:
         guest = guests.of(call, kind)
         guests.enter(task.log, guest)
-        guests.snapshot_of(guest, name)
+        with_memory = "vmstate" in guests.snapshot_of(guest, name)  # it goes on where it was
         _check_newest(call.state, guest, name)
         guest.config["lock"] = "rollback"
         guest.started = None
@@ -141,7 +121,7 @@ def rollback(call: Call) -> str:
         finally:
             guest.config.pop("lock", None)
         guests.roll_back(guest, name)
-        if call.params.get("start"):
+        if call.params.get("start") or with_memory:
             guest.started = time.time()
 
     return call.task(f"{TASK[kind]}rollback", call.vmid, work, guest=call.vmid)

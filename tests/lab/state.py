@@ -13,9 +13,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
+
+if TYPE_CHECKING:
+    from .ha_manager import Service
 
 SEED = Path(__file__).with_name("seed.yml")
 ROOT = "root@pam"
@@ -38,6 +41,8 @@ class Volume:
     protected: bool = False
     archive: Guest | None = None  # what a backup would restore
     snapshots: set[str] = field(default_factory=set)
+    virtual: int = 0  # an image to import: the size of the disk in it
+    system: bool = False  # an operating system is on it
 
     @property
     def storage(self) -> str:
@@ -56,11 +61,18 @@ class Guest:
     config: Config = field(default_factory=dict)
     pending: Config = field(default_factory=dict)
     deletes: set[str] = field(default_factory=set)
+    forced: set[str] = field(default_factory=set)  # of the deletes, those that destroy the volume
+    cloud_init: Config | None = None  # what is on the cloud-init drive, if it is not what is configured
     snapshots: dict[str, Config] = field(default_factory=dict)
     started: float | None = None
     paused: bool = False
+    deaf: bool = False  # it does not react to a clean shutdown
+    agent_seconds: float | None = None  # how long after its start the guest agent answers
+    addresses: dict[str, list[str]] | None = None  # interface: its addresses with their prefix
     pid: int = 0
-    files: dict[str, bytes] = field(default_factory=dict)  # what `pct push` brought into a container
+    files: dict[str, bytes] = field(default_factory=dict)  # what `pct push` or the agent brought into it
+    processes: dict[int, dict[str, Any]] = field(default_factory=dict)  # what the agent was asked to run
+    frozen: bool = False  # its file systems, by the agent
     busy_until: float = 0.0  # somebody holds the lock file of the configuration
     lock_until: float = 0.0  # a lock that a fault set and that goes by itself
     lock_name: str = ""
@@ -88,6 +100,16 @@ class Guest:
         return f"nodes/{self.node}/{'lxc' if self.kind == 'lxc' else 'qemu-server'}/{self.vmid}.conf"
 
 
+@dataclass
+class Firewall:
+    """A file of the firewall. There may be no section for rules yet."""
+
+    aliases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ipsets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    rules: list[dict[str, Any]] | None = None
+
+
 class State:
     """The cluster. `seed` is laid over the lab's own seed file, key by key."""
 
@@ -98,6 +120,7 @@ class State:
         self.local: str = next(iter(data["nodes"]))
         self.nodes: dict[str, dict[str, Any]] = data["nodes"]
         self.offline: set[str] = set()
+        self.maintenance: set[str] = set()
         self.quorate = True
         self.storages: dict[str, dict[str, Any]] = data.get("storages", {})
         self.storages_offline: set[str] = set()
@@ -110,16 +133,27 @@ class State:
         self.credentials: dict[str, dict[str, str]] = data.get("credentials", {})
         self.pools: dict[str, dict[str, Any]] = data.get("pools", {})
         self.options: dict[str, Any] = data.get("options", {})
-        self.aliases: dict[str, dict[str, dict[str, str]]] = {}
+        self.version = str(data.get("version", "9.2"))
+        sdn = data.get("sdn", {})
+        self.zones: dict[str, dict[str, Any]] = sdn.get("zones", {})
+        self.vnets: dict[str, dict[str, Any]] = sdn.get("vnets", {})
+        # by /cluster, /nodes/NAME or /vms/ID
+        self.firewalls = {scope: Firewall(**spec) for scope, spec in data.get("firewalls", {}).items()}
         self.backup_jobs: dict[str, dict[str, Any]] = data.get("backup_jobs", {})
         self.ha: dict[str, dict[str, Any]] = data.get("ha", {})
+        self.ha_rules: dict[str, dict[str, Any]] = data.get("ha_rules", {})
+        self.ha_services: dict[str, Service] = {}
+        self.ha_seconds = float(data.get("ha_seconds", 0.2))  # how long the HA manager takes to act
         self.replication: dict[str, dict[str, Any]] = data.get("replication", {})
+        self.replication_marked: dict[str, float] = {}
+        self.replication_seconds = float(data.get("replication_seconds", 0.2))  # when a marked job goes
         self.volumes: dict[tuple[str | None, str], Volume] = {}
         self.guests: dict[int, Guest] = {}
         # How old /cluster/resources may be: PVE's statistics daemon reports every ten seconds.
         self.statistics_seconds = float(data.get("statistics_seconds", 0))
         self.statistics: dict[int, dict[str, Any]] = {}
         self.statistics_time = 0.0
+        self.agent_seconds = float(data.get("agent_seconds", 0))  # the time that a guest takes to boot
         self.commands: list[dict[str, Any]] = []  # what `pct exec` was asked to run
         self._random = random.Random(20261120)
         self._seed_volumes(data.get("volumes", {}))
@@ -138,12 +172,16 @@ class State:
                         spec.get("size", 3 << 20),
                         int(time.time()),
                         vmid=spec.get("vmid"),
+                        virtual=int(spec.get("virtual", 0)),
+                        system=spec.get("system", spec["content"] == "import"),
                     )
                 )
 
     def _seed_guests(self, guests: dict[int, dict[str, Any]]) -> None:
         for vmid, spec in guests.items():
             guest = Guest(int(vmid), spec.get("kind", "lxc"), spec.get("node", self.local), dict(spec["config"]))
+            guest.deaf, guest.agent_seconds = bool(spec.get("deaf")), spec.get("agent_seconds")
+            guest.addresses = spec.get("addresses")
             if spec.get("running"):
                 guest.started = time.time()
             self.guests[guest.vmid] = guest
@@ -159,6 +197,7 @@ class State:
                         int(size),
                         int(time.time()),
                         vmid=guest.vmid,
+                        system=bool(spec.get("system")),
                     )
                 )
 

@@ -210,7 +210,7 @@ def content(call: Call) -> list[dict[str, Any]]:
     storage, wanted, vmid = call.params["storage"], call.params.get("content"), call.params.get("vmid")
     disks.check_storage(call.state, call.node, storage)
     return [
-        describe(volume)
+        describe(call.state, volume)
         for volume in volumes_on(call, storage)
         if wanted in (None, volume.content) and vmid in (None, volume.vmid) and _may_see(call, volume)
     ]
@@ -228,7 +228,7 @@ def _may_see(call: Call, volume: Volume) -> bool:
     return call.may(f"/vms/{volume.vmid}", "VM.Config.Disk")
 
 
-def describe(volume: Volume) -> dict[str, Any]:
+def describe(state: State, volume: Volume) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "volid": volume.volid,
         "content": volume.content,
@@ -237,7 +237,9 @@ def describe(volume: Volume) -> dict[str, Any]:
         "ctime": volume.ctime,
     }
     if volume.content in ("images", "rootdir"):
-        parent = volume.parent and f"../{volume.parent.split(':', 1)[1]}"
+        parent = volume.parent and volume.parent.split(":", 1)[1]
+        if parent:
+            parent = f"../{parent}" if disks.backend(state, volume.storage).files else f"{parent}@__base__"
         entry |= {"vmid": volume.vmid, "used": min(volume.size, 352256), "parent": parent}
     if volume.content == "backup":
         entry |= {"vmid": volume.vmid, "subtype": volume.archive.kind if volume.archive else "lxc"}
@@ -283,7 +285,7 @@ def read_volume(call: Call) -> dict[str, Any]:
     form = volume.format if volume.content in ("images", "rootdir") else "raw"
     entry: dict[str, Any] = {
         "path": disks.path_of(call.state, volume),
-        "size": volume.size,
+        "size": volume.virtual or volume.size,
         "used": min(volume.size, 1105920),
         "format": form,
     }

@@ -140,6 +140,12 @@ class Tasks:
         if task.running:
             self._throw(task, "interrupted by signal")
 
+    def abort(self, vmid: int, kind: str) -> None:
+        """Ends the tasks of this kind on a guest."""
+        for task in self.running():
+            if task.kind == kind and task.id == str(vmid):
+                self.stop(task)
+
     def _progress(self, task: Task) -> bool:
         if task.steps is None:
             if task.guest is not None and self.busy(task.guest):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from . import disks, guests, lxc
+from . import agent, disks, guests, lxc_power
 from .call import Call, serves
 from .errors import BadParameter, Died
 from .formats import split_list
@@ -127,9 +127,9 @@ def _one(call: Call, task: Task, vmid: int, storage: str) -> Steps:
     finally:
         guest.config.pop("lock", None)
         if restart:
-            lxc.run(guest, task)
+            lxc_power.run(guest, task)
     saved.config.pop("lock", None)
-    volume.archive = saved
+    volume.archive, volume.system = saved, agent.has_system(state, guest)
     state.add(volume)
     task.log("INFO: Total bytes written: 2170880 (2.1MiB, 348MiB/s)", f"INFO: archive file size: {volume.size >> 20}MB")
     _finish(call, task, guest, volume)

@@ -14,6 +14,11 @@ from .._privileges import Need, held
 from .._storage import require_storage, sees_storage
 from .._world import World
 
+#: how the volume id of a backup names the kind of its guest: vzdump's files, and a Proxmox Backup Server's groups
+_KIND_WORDS = {"vzdump-lxc-": "lxc", "vzdump-qemu-": "qemu", "backup/ct/": "lxc", "backup/vm/": "qemu"}
+#: what chooses a backup
+_SELECTS = ("volid", "storage", "guest", "name")
+
 
 def content_path(node: str, storage: str) -> str:
     return f"/nodes/{node}/storage/{storage}/content"
@@ -59,8 +64,18 @@ def backup_name(row: Mapping[str, Any]) -> str:
     return str(row.get("notes") or "").partition("\n")[0]
 
 
-def choose(world: World, node: str, selector: Mapping[str, Any]) -> dict[str, Any]:
-    """The backup that `source.archive` means, with the `storage` that holds it, or BadInput saying what is there."""
+def kind_of(row: Mapping[str, Any]) -> str:
+    """The kind of guest in a backup, "" where neither the storage nor the name tells."""
+    subtype = str(row.get("subtype") or "")
+    named = next((kind for word, kind in _KIND_WORDS.items() if word in str(row["volid"])), "")
+    return subtype if subtype in _KIND_WORDS.values() else named
+
+
+def choose(world: World, node: str, selector: Mapping[str, Any], kind: str = "") -> dict[str, Any]:
+    """The backup that `source.archive` means, with the `storage` that holds it, or BadInput saying what is there.
+
+    `kind`: of which kind of guest it must be.
+    """
     volid, storage = selector.get("volid"), selector.get("storage")
     if volid:
         VOLID.check("source.archive.volid", volid)
@@ -72,13 +87,15 @@ def choose(world: World, node: str, selector: Mapping[str, Any]) -> dict[str, An
     if not sees_storage(world, storage):
         require_sight(world, storage, selector.get("guest"))
     rows = backups(world, node, storage, None if volid else selector.get("guest"))
+    if kind and not volid:
+        rows = [row for row in rows if kind_of(row) in ("", kind)]
     if volid:
         rows = [row for row in rows if row["volid"] == volid]
     if selector.get("name"):
         rows = [row for row in rows if backup_name(row) == selector["name"]]
     if not rows:
         require_sight(world, storage, selector.get("guest"))
-        wanted = {key: value for key, value in selector.items() if value is not None and key != "newest"}
+        wanted = {key: selector[key] for key in _SELECTS if selector.get(key) is not None}
         raise BadInput(
             f"No backup on storage '{storage}' of node {node} matches {wanted}",
             "backup_info lists what is there",
@@ -89,6 +106,8 @@ def choose(world: World, node: str, selector: Mapping[str, Any]) -> dict[str, An
             f"source.archive matches {len(rows)} backups: {names}",
             "Set newest: true, or name one by volid",
         )
+    if kind and kind_of(rows[-1]) not in ("", kind):
+        raise BadInput(f"source.archive: {rows[-1]['volid']} is a backup of a {kind_of(rows[-1])} guest, not of {kind}")
     return {**rows[-1], "storage": storage}
 
 

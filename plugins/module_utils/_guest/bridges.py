@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._privileges import Need
-from .lxc_options import NET, codec_of
+from .options import Table
 
 
-def bridge_needs(config: Mapping[str, Any]) -> tuple[Need, ...]:
+def bridge_needs(table: Table, config: Mapping[str, Any]) -> tuple[Need, ...]:
     """What the interfaces of a configuration need (pve-guest-common: check_vnet_access)."""
-    nets = [NET.decode(text) for slot, text in config.items() if codec_of(slot) is NET]
+    nets = [table.codec(slot).decode(text) for slot, text in config.items() if text and table.is_net(slot)]
     # local bridges live in the zone localnetwork; a vnet's zone is not known from its name
     local = [nic for nic in nets if str(nic.get("bridge", "")).startswith("vmbr")]
     paths = {f"/sdn/zones/localnetwork/{nic['bridge']}" + (f"/{nic['tag']}" if "tag" in nic else "") for nic in local}

@@ -5,29 +5,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from .._errors import ApiError, BadInput, NotFound, PermissionDenied, Refused
+from .._errors import ApiError, BadInput, NotFound, PermissionDenied, Refused, Unreachable
 from .._names import HOSTNAME, NODE, check_vmid
 from .._privileges import Need, held
 from .._world import World
 
 RESOURCES = "/cluster/resources"
+_SIZE = re.compile(r"(?<=,size=)[^,]+")
 #: types of guests, and the key of their configuration that holds the name
 NAME_KEYS = {"lxc": "hostname", "qemu": "name"}
 KINDS = tuple(NAME_KEYS)
+_MOVE_HINT = "Give node: {}, or leave node out; vm and lxc move a guest where migrate is given"
 
 
 @dataclass(frozen=True)
 class Guest:
-    """Where a guest is (or would be). `config` is None where it does not exist."""
+    """Where a guest is (or would be). `config` is None where it does not exist.
+
+    `config` is what was written, with the changes that wait for a restart; `pending` maps the keys that wait to the
+    values that the running guest has (None: none yet).
+    """
 
     kind: str
     vmid: int
     node: str
     config: Mapping[str, Any] | None = None
+    pending: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def target(self) -> str:
@@ -56,8 +64,44 @@ def without_digest(config: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def config_now(path: str) -> Callable[[Any], dict[str, Any]]:
-    """What a module returns once its steps are done: the configuration of the guest at `path`."""
-    return lambda reader: {"config": without_digest(reader.get(f"{path}/config"))}
+    """What a module returns once its steps are done: the configuration of the guest at `path`, and what waits."""
+
+    def read(reader: Any) -> dict[str, Any]:
+        try:
+            config, pending = from_rows(reader.get(f"{path}/pending"))
+        except NotFound:  # the HA manager took it to another node meanwhile: what was planned stands
+            return {}
+        return {"config": without_digest(config), "pending": sorted(pending)}
+
+    return read
+
+
+def from_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The configuration behind the rows of `…/pending` (value now, value after a restart), and what waits."""
+    config: dict[str, Any] = {}
+    waiting: dict[str, Any] = {}
+    for row in rows:
+        key = row["key"]
+        if row.get("delete") or "pending" in row:
+            waiting[key] = row.get("value")
+        if not row.get("delete") and ("pending" in row or "value" in row):
+            config[key] = _written(row)
+    return config, waiting
+
+
+def _written(row: Mapping[str, Any]) -> Any:
+    """What was written; but a volume grows at once, whatever else of it waits."""
+    if "pending" not in row or "value" not in row:
+        return row.get("pending", row.get("value"))
+    text, now = str(row["pending"]), str(row["value"])
+    size = _SIZE.search(now)
+    same_volume = text.partition(",")[0] == now.partition(",")[0]
+    return _SIZE.sub(size[0], text) if size and same_volume else row["pending"]
+
+
+def to_rows(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A configuration in which nothing waits, as `…/pending` lists it."""
+    return [{"key": key, "value": value} for key, value in config.items()]
 
 
 def resources(world: World) -> list[dict[str, Any]]:
@@ -69,11 +113,13 @@ def online_nodes(world: World) -> list[str]:
     return sorted(row["node"] for row in world.get("/nodes") if row.get("status") == "online")
 
 
-def find(world: World, kind: str, vmid: int | None, name: str | None, node: str | None) -> Guest | None:
+def find(
+    world: World, kind: str, vmid: int | None, name: str | None, node: str | None, moves: bool = False
+) -> Guest | None:
     """The guest that the options mean, or None where there is certainly none.
 
-    With vmid and node this is one request. Raises BadInput on contradictions and PermissionDenied or Refused where the
-    credential cannot see enough to say.
+    With vmid and node this is one request. `moves`: the node says where the guest shall be, so it may be on another.
+    Raises BadInput on contradictions and PermissionDenied or Refused where the credential cannot see enough to say.
     """
     if node:
         NODE.check("node", node)
@@ -84,16 +130,23 @@ def find(world: World, kind: str, vmid: int | None, name: str | None, node: str 
         vmid, found_on = _by_name(world, kind, name)
         if vmid is None:
             return None
-        if node and node != found_on:
-            raise BadInput(f"{kind} '{name}' ({vmid}) is on node {found_on}, not on {node}")
+        if node and node != found_on and not moves:
+            raise BadInput(
+                f"{kind} '{name}' ({vmid}) is on node {found_on}, not on {node}", _MOVE_HINT.format(found_on)
+            )
         node = found_on
     else:
         raise BadInput("Neither vmid nor name is given", "Give one of them")
     if node:
-        config = _config_on(world, kind, vmid, node)
-        if config is not None:
-            return Guest(kind, vmid, node, config)
-    return _anywhere(world, kind, vmid, node)
+        try:
+            guest = _on_node(world, kind, vmid, node)
+        except Unreachable:
+            if not moves:
+                raise
+            guest = None
+        if guest:
+            return guest
+    return _anywhere(world, kind, vmid, node, moves)
 
 
 def require(world: World, kind: str | None, vmid: int | None, name: str | None, node: str | None) -> Guest:
@@ -114,9 +167,15 @@ def require(world: World, kind: str | None, vmid: int | None, name: str | None, 
     return guest
 
 
-def _config_on(world: World, kind: str, vmid: int, node: str) -> Mapping[str, Any] | None:
+def read_guest(world: World, kind: str, vmid: int, node: str) -> Guest | None:
+    """The guest on this node: one request tells its configuration and what of it waits for a restart."""
+    rows = world.find(f"{guest_path(kind, node, vmid)}/pending")
+    return None if rows is None else Guest(kind, vmid, node, *from_rows(rows))
+
+
+def _on_node(world: World, kind: str, vmid: int, node: str) -> Guest | None:
     try:
-        return world.find(f"{guest_path(kind, node, vmid)}/config")
+        return read_guest(world, kind, vmid, node)
     except PermissionDenied:
         if _is_free(world, vmid):
             return None
@@ -137,22 +196,18 @@ def _is_free(world: World, vmid: int) -> bool:
     return True
 
 
-def _anywhere(world: World, kind: str, vmid: int, node: str | None) -> Guest | None:
+def _anywhere(world: World, kind: str, vmid: int, node: str | None, moves: bool) -> Guest | None:
     row = next((row for row in resources(world) if row["vmid"] == vmid), None)
     if row is None:
         if node is None:
             # an id that the list does not show may only be invisible: a read of it tells 403 from missing
-            _config_on(world, kind, vmid, (online_nodes(world) or ["localhost"])[0])
+            _on_node(world, kind, vmid, (online_nodes(world) or ["localhost"])[0])
         return None
     if row["type"] != kind:
         raise BadInput(f"{vmid} is a {row['type']} guest on {row['node']}, not {kind}")
-    if node and row["node"] != node:
-        raise BadInput(
-            f"{kind}/{vmid} is on node {row['node']}, not on {node}",
-            f"Give node: {row['node']}, or leave node out",
-        )
-    config = world.find(f"{guest_path(kind, row['node'], vmid)}/config")
-    return Guest(kind, vmid, row["node"], config) if config is not None else None
+    if node and row["node"] != node and not moves:
+        raise BadInput(f"{kind}/{vmid} is on node {row['node']}, not on {node}", _MOVE_HINT.format(row["node"]))
+    return read_guest(world, kind, vmid, row["node"])
 
 
 def _by_name(world: World, kind: str, name: str) -> tuple[int | None, str | None]:
@@ -182,6 +237,17 @@ def _by_name(world: World, kind: str, name: str) -> tuple[int | None, str | None
     if len(found) > 1:
         raise BadInput(f"{len(found)} {kind} guests are called '{name}': {_ids(found)}", "Give vmid")
     return (int(found[0]["vmid"]), found[0]["node"]) if found else (None, None)
+
+
+def twins(reader: Any, kind: str, name: str, vmid: int) -> list[str]:
+    """The other guests of this kind and name, as the nodes themselves list them: the cluster's list lags behind."""
+    nodes = sorted(row["node"] for row in reader.get("/nodes") if row.get("status") == "online")
+    return [
+        f"{kind}/{row['vmid']} on {node}"
+        for node in nodes
+        for row in reader.get(f"/nodes/{node}/{kind}")
+        if row.get("name") == name and int(row["vmid"]) != vmid
+    ]
 
 
 def free_vmid(world: World) -> int:

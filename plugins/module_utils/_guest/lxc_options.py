@@ -1,169 +1,212 @@
 # Copyright (c) 2026, steward.proxmox contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The configuration of a container, one row per option: its wire key, its type, and the privilege to change it.
+"""The configuration of a container, one row per key of the API. What a row holds: options.py.
 
-Privileges: pve-container, check_ct_modify_config_perm. `fixed` keys are set at creation only.
+Types and defaults: PVE's API description. Privileges and what is root's: pve-container, check_ct_modify_config_perm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from .._codec import BOOL, INT, MAC, NUMBER, SEMICOLONS, SIZE, STRING, TAGS, TEXT, WORDS, Codec, PropertyString
-
-CPU, MEMORY, NETWORK, DISK, OPTIONS = (f"VM.Config.{area}" for area in ("CPU", "Memory", "Network", "Disk", "Options"))
-
-
-@dataclass(frozen=True)
-class Option:
-    """One key of the configuration as a task writes it and as the wire carries it."""
-
-    codec: Codec | PropertyString
-    privilege: str
-    spec: Mapping[str, Any]
-    wire: str = ""
-    #: the value that a configuration without the key means
-    implied: Any = None
-    fixed: bool = False
-
-
-def _spec(type_: str, **more: Any) -> dict[str, Any]:
-    return {"type": type_, **more}
-
-
-def _text_list() -> dict[str, Any]:
-    return _spec("list", elements="str")
-
+from .._codec import (
+    BOOL,
+    ENV,
+    INT,
+    LOWER,
+    MAC,
+    NUMBER,
+    SEMICOLONS,
+    SEQUENCE,
+    SIZE,
+    STRING,
+    TAGS,
+    TEXT,
+    WORDS,
+    PropertyString,
+    words,
+)
+from .options import CPU, DISK, MEMORY, NETWORK, OPTIONS, ROOT, STARTUP, Option, Table, of_type, suboptions
 
 _FLAGS = ("force_rw_sys", "fuse", "keyctl", "mknod", "nesting")
-
 FEATURES = PropertyString({**dict.fromkeys(_FLAGS, BOOL), "mount": SEMICOLONS}, implied=dict.fromkeys(_FLAGS, False))
-STARTUP = PropertyString({"order": INT, "up": INT, "down": INT}, default="order")
-NET = PropertyString(
-    {
-        "firewall": BOOL,
-        "hwaddr": MAC,
-        "link_down": BOOL,
-        "mtu": INT,
-        "rate": NUMBER,
-        "tag": INT,
-        "trunks": SEMICOLONS,
-    },
-    implied={"firewall": False, "link_down": False, "type": "veth"},
-)
-VOLUME = PropertyString(
+MOUNT = PropertyString(
     {
         "acl": BOOL,
         "backup": BOOL,
+        "idmap": SEQUENCE,
         "keepattrs": BOOL,
         "mountoptions": SEMICOLONS,
+        "mp": STRING,
         "quota": BOOL,
         "replicate": BOOL,
         "ro": BOOL,
         "shared": BOOL,
         "size": SIZE,
+        "volume": STRING,
     },
     default="volume",
-    implied={"backup": False, "quota": False, "replicate": True, "ro": False, "shared": False},
+    implied={
+        "backup": False,
+        "keepattrs": False,
+        "quota": False,
+        "replicate": True,
+        "ro": False,
+        "shared": False,
+    },
+)
+_ROOTFS_ONLY = ("backup", "keepattrs", "mp")
+ROOTFS = PropertyString(
+    {key: codec for key, codec in MOUNT.types.items() if key not in _ROOTFS_ONLY},
+    default="volume",
+    implied={key: value for key, value in MOUNT.implied.items() if key not in _ROOTFS_ONLY},
+)
+UNUSED = PropertyString({"volume": STRING}, default="volume")
+DEVICE = PropertyString(
+    {"deny-write": BOOL, "gid": INT, "mode": STRING, "path": STRING, "uid": INT},
+    default="path",
+    implied={"deny-write": False, "gid": 0, "uid": 0},
+)
+NET = PropertyString(
+    {
+        "bridge": STRING,
+        "firewall": BOOL,
+        "gw": LOWER,
+        "gw6": LOWER,
+        "host-managed": BOOL,
+        "hwaddr": MAC,
+        "ip": LOWER,
+        "ip6": LOWER,
+        "link_down": BOOL,
+        "mtu": INT,
+        "name": STRING,
+        "rate": NUMBER,
+        "tag": INT,
+        "trunks": SEMICOLONS,
+        "type": words("veth"),
+    },
+    implied={"firewall": False, "host-managed": False, "link_down": False, "type": "veth"},
 )
 
-#: options that are one key of the configuration each
-CONFIG: dict[str, Option] = {
-    "arch": Option(STRING, OPTIONS, _spec("str", choices=["amd64", "i386", "arm64", "armhf", "riscv32", "riscv64"])),
-    "cmode": Option(STRING, OPTIONS, _spec("str", choices=["shell", "console", "tty"]), implied="tty"),
-    "console": Option(BOOL, OPTIONS, _spec("bool"), implied=True),
-    "cores": Option(INT, CPU, _spec("int")),
-    "cpulimit": Option(NUMBER, CPU, _spec("float"), implied=0.0),
-    "cpuunits": Option(INT, CPU, _spec("int")),
-    "debug": Option(BOOL, OPTIONS, _spec("bool"), implied=False),
-    "description": Option(TEXT, OPTIONS, _spec("str"), implied=""),
-    "entrypoint": Option(STRING, OPTIONS, _spec("str")),
-    "features": Option(
-        FEATURES,
-        OPTIONS,
-        _spec(
-            "dict",
-            options={
-                **{flag: _spec("bool") for flag in _FLAGS},
-                "mount": _text_list(),
-            },
+_ALWAYS = "always"
+#: bind mounts, devices and id maps are root's
+_OF_ALL = r"(?!(volume=)?/)(?!.*\bidmap=).*"
+_VOLUME_STATE = of_type(words("present", "detached", "absent"), default="present")
+_ARCH = words("amd64", "arm64", "armhf", "i386", "riscv32", "riscv64")
+_CMODE = words("console", "shell", "tty")
+_LOCK = words(
+    *(
+        "backup",
+        "create",
+        "destroyed",
+        "disk",
+        "fstrim",
+        "migrate",
+        "mounted",
+        "rollback",
+        "snapshot",
+        "snapshot-delete",
+    )
+)
+_OSTYPE = words(
+    *(
+        "alpine",
+        "archlinux",
+        "centos",
+        "debian",
+        "devuan",
+        "fedora",
+        "gentoo",
+        "nixos",
+        "opensuse",
+        "ubuntu",
+        "unmanaged",
+    )
+)
+
+
+def _dict(codec: PropertyString) -> dict[str, Any]:
+    return {"type": "dict", "options": suboptions(codec)}
+
+
+def _server() -> Option:
+    return Option(STRING, "", read_only=True)
+
+
+LXC = Table(
+    kind="lxc",
+    name_key="hostname",
+    new_nic={"name": "eth{}"},
+    nic_gains={"type": "veth"},
+    rows={
+        "arch": Option(_ARCH, OPTIONS, "arch", of_type(_ARCH), implied="amd64"),
+        "cmode": Option(_CMODE, OPTIONS, "cmode", of_type(_CMODE), implied="tty"),
+        "console": Option(BOOL, OPTIONS, "console", of_type(BOOL), implied=True),
+        "cores": Option(INT, CPU, "cores", of_type(INT), live=_ALWAYS),
+        "cpulimit": Option(NUMBER, CPU, "cpulimit", of_type(NUMBER), implied=0.0, live=_ALWAYS),
+        "cpuunits": Option(INT, CPU, "cpuunits", of_type(INT), live=_ALWAYS),
+        "debug": Option(BOOL, OPTIONS, "debug", of_type(BOOL), implied=False),
+        "description": Option(TEXT, OPTIONS, "description", of_type(TEXT), implied="", live=_ALWAYS),
+        "dev[n]": Option(DEVICE, OPTIONS, "devices", suboptions(DEVICE), 256, root_only=ROOT),
+        "digest": _server(),
+        "entrypoint": Option(STRING, OPTIONS, "entrypoint", of_type(STRING), implied="/sbin/init", since="9.0"),
+        "env": Option(ENV, OPTIONS, "env", {"type": "dict"}, implied={}, since="9.0"),
+        "features": Option(FEATURES, "VM.Allocate", "features", _dict(FEATURES)),
+        "hookscript": Option(STRING, OPTIONS, "hookscript", of_type(STRING), root_only=ROOT, live=_ALWAYS),
+        "hostname": Option(STRING, NETWORK, "name", of_type(STRING, aliases=["hostname"]), live=_ALWAYS),
+        "lock": Option(_LOCK, OPTIONS, live=_ALWAYS),
+        "lxc": _server(),
+        "memory": Option(INT, MEMORY, "memory", of_type(INT), implied=512, live=_ALWAYS),
+        "mp[n]": Option(
+            MOUNT,
+            DISK,
+            "mounts",
+            suboptions(MOUNT, storage=of_type(STRING), state=_VOLUME_STATE),
+            256,
+            root_only=_OF_ALL,
+            since_keys={"idmap": "9.0", "keepattrs": "9.0"},
+            volume=True,
         ),
-    ),
-    "hookscript": Option(STRING, OPTIONS, _spec("str")),
-    "memory": Option(INT, MEMORY, _spec("int"), implied=512),
-    "name": Option(STRING, NETWORK, _spec("str", aliases=["hostname"]), wire="hostname"),
-    "nameserver": Option(WORDS, NETWORK, _text_list(), implied=[]),
-    "onboot": Option(BOOL, OPTIONS, _spec("bool"), implied=False),
-    "ostype": Option(STRING, OPTIONS, _spec("str")),
-    "protection": Option(BOOL, OPTIONS, _spec("bool"), implied=False),
-    "searchdomain": Option(STRING, NETWORK, _spec("str")),
-    "startup": Option(STARTUP, OPTIONS, _spec("dict", options={key: _spec("int") for key in ("order", "up", "down")})),
-    "swap": Option(INT, MEMORY, _spec("int"), implied=512),
-    "tags": Option(TAGS, OPTIONS, _text_list(), implied=[]),
-    "timezone": Option(STRING, OPTIONS, _spec("str")),
-    "tty": Option(INT, OPTIONS, _spec("int"), implied=2),
-    "unprivileged": Option(BOOL, OPTIONS, _spec("bool"), implied=False, fixed=True),
-}
-
-_VOLUME_KEYS = {
-    **{flag: _spec("bool") for flag in ("acl", "quota", "replicate", "ro", "shared")},
-    "mountoptions": _text_list(),
-    "size": _spec("str"),
-    "storage": _spec("str"),
-}
-
-#: options that are a numbered family of keys: option -> (prefix, codec, privilege, spec of one element)
-FAMILIES: dict[str, tuple[str, PropertyString, str, dict[str, Any]]] = {
-    "net": (
-        "net",
-        NET,
-        NETWORK,
-        {
-            "slot": _spec("str", required=True),
-            **{key: _spec("str") for key in ("bridge", "gw", "gw6", "hwaddr", "ip", "ip6", "name")},
-            **{key: _spec("int") for key in ("mtu", "tag")},
-            **{key: _spec("bool") for key in ("firewall", "link_down")},
-            "rate": _spec("float"),
-            "trunks": _spec("list", elements="int"),
-        },
-    ),
-    "mounts": (
-        "mp",
-        VOLUME,
-        DISK,
-        {
-            "slot": _spec("str", required=True),
-            "mp": _spec("str"),
-            "volume": _spec("str"),
-            "backup": _spec("bool"),
-            **_VOLUME_KEYS,
-        },
-    ),
-}
-
-ROOTFS_SPEC = _spec("dict", options=_VOLUME_KEYS)
-
-
-def codec_of(key: str) -> Codec | PropertyString:
-    """The type of a key of the configuration, by its name on the wire."""
-    for prefix, codec, _privilege, _element in FAMILIES.values():
-        if key.startswith(prefix) and key[len(prefix) :].isdigit():
-            return codec
-    if key == "rootfs":
-        return VOLUME
-    row = next((option for name, option in CONFIG.items() if (option.wire or name) == key), None)
-    return row.codec if row else STRING
-
-
-def privilege_of(key: str) -> str:
-    """The privilege that changing a key of the configuration needs."""
-    for prefix, _codec, privilege, _element in FAMILIES.values():
-        if key.startswith(prefix) and key[len(prefix) :].isdigit():
-            return privilege
-    if key == "rootfs":
-        return DISK
-    row = next((option for name, option in CONFIG.items() if (option.wire or name) == key), None)
-    return row.privilege if row else OPTIONS
+        "nameserver": Option(WORDS, NETWORK, "nameserver", of_type(WORDS), implied=[]),
+        "net[n]": Option(
+            NET,
+            NETWORK,
+            "net",
+            suboptions(NET, "type"),
+            32,
+            live=_ALWAYS,
+            since_keys={"host-managed": "9.0"},
+        ),
+        "onboot": Option(BOOL, OPTIONS, "onboot", of_type(BOOL), implied=False, live=_ALWAYS),
+        "ostype": Option(_OSTYPE, OPTIONS, "ostype", of_type(_OSTYPE)),
+        "parent": _server(),
+        "protection": Option(BOOL, OPTIONS, "protection", of_type(BOOL), implied=False, live=_ALWAYS),
+        "rootfs": Option(
+            ROOTFS,
+            DISK,
+            "rootfs",
+            {"type": "dict", "options": suboptions(ROOTFS, storage=of_type(STRING))},
+            root_only=_OF_ALL,
+            since_keys={"idmap": "9.0"},
+            volume=True,
+        ),
+        "searchdomain": Option(WORDS, NETWORK, "searchdomain", of_type(STRING), implied=[]),
+        "snaptime": _server(),
+        "startup": Option(STARTUP, OPTIONS, "startup", _dict(STARTUP), live=_ALWAYS),
+        "swap": Option(INT, MEMORY, "swap", of_type(INT), implied=512, live=_ALWAYS),
+        "tags": Option(TAGS, OPTIONS, "tags", of_type(TAGS), implied=[], live=_ALWAYS),
+        "template": Option(BOOL, OPTIONS, implied=False, elsewhere="`state: template` makes a template"),
+        "timezone": Option(STRING, OPTIONS, "timezone", of_type(STRING)),
+        "tty": Option(INT, OPTIONS, "tty", of_type(INT), implied=2),
+        "unprivileged": Option(BOOL, OPTIONS, "unprivileged", of_type(BOOL), implied=False, fixed=True),
+        "unused[n]": Option(
+            UNUSED,
+            DISK,
+            count=256,
+            live=_ALWAYS,
+            volume=True,
+            elsewhere="a mount point with `state: detached` becomes one; `delete` destroys it",
+        ),
+    },
+)

@@ -22,8 +22,8 @@ CREATE, UPDATE, DESTROY, BACK, OTHER = "+", "~", "-", "<", ">"
 #: operation -> sign; every other operation (start, stop, run ...) is OTHER
 _SIGNS = {
     **dict.fromkeys(("backup", "clone", "create", "download", "restore", "snapshot", "upload"), CREATE),
-    **dict.fromkeys(("describe", "move", "resize", "template", "update"), UPDATE),
-    **dict.fromkeys(("delete", "delsnapshot", "destroy", "prune", "remove"), DESTROY),
+    **dict.fromkeys(("describe", "detach", "migrate", "move", "pool", "resize", "template", "update"), UPDATE),
+    **dict.fromkeys(("delete", "delsnapshot", "destroy", "destroy disk", "destroy volume", "prune", "remove"), DESTROY),
     "rollback": BACK,
 }
 _NODE = re.compile(r"/nodes/([^/]+)/")

@@ -43,10 +43,10 @@ def test_a_check_run_is_taken_in_at_a_look(site: Site) -> None:
         "    touches guest lxc/200; node pve1",
         "one / Make",
         "  + create lxc/9001 golden-docker on pve1",
-        "      hostname: golden-docker",
         "      memory: 512",
         "      swap: 512",
         "      unprivileged: 1",
+        "      hostname: golden-docker",
         "      rootfs: local-zfs:(known after apply: rootfs of lxc/9001),size=4G",
         "      power: running",
         "  > start lxc/9001 golden-docker on pve1",
@@ -55,10 +55,12 @@ def test_a_check_run_is_taken_in_at_a_look(site: Site) -> None:
         "  > stop lxc/200 web on pve1",
         "  - destroy lxc/200 web on pve1",
         "      name: web",
-        "    risk high: destroys lxc/200 with 1 volume(s)",
+        "    risk high: lxc/200 is switched off at once: what it has not written to its",
+        "      disks is lost; destroys lxc/200 with 1 volume(s); there is no backup of",
+        "      it on the storages of node pve1",
         "    touches guest lxc/200; node pve1; storage local-zfs; volume",
         "      local-zfs:subvol-200-disk-0",
-        "    cannot be undone: its volumes are gone; only a backup brings it back",
+        "    cannot be undone: its volumes are gone, and there is no backup of it",
     ]
     assert done.shown[-1] == (
         "Plan: 1 to create, 1 to change, 1 to destroy, 2 other operations; highest risk: high, missing privileges: 0"

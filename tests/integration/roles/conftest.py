@@ -23,6 +23,15 @@ GOLDEN: dict[str, Any] = {
     "golden_image_storage": "local-zfs",
     "golden_image_backup_storage": "local",
 }
+MACHINE: dict[str, Any] = {
+    "golden_image_type": "qemu",
+    "golden_image_vmid": 9002,
+    "golden_image_name": "golden",
+    "golden_image_node": "pve1",
+    "golden_image_cloud_image": "local:import/debian-12-generic-amd64.qcow2",
+    "golden_image_storage": "local-zfs",
+    "golden_image_backup_storage": "local",
+}
 COPIES: dict[str, Any] = {
     "restore_archive": {"storage": "local", "name": "golden"},
     "restore_defaults": {"node": "pve1", "storage": "local-zfs", "tags": ["copy"]},

@@ -13,7 +13,7 @@ import yaml
 from tests.demo.site import Site
 from tests.lab.state import Guest
 
-from .conftest import COPIES, GOLDEN, GOLDEN_IMAGE, RESTORE, plans
+from .conftest import COPIES, GOLDEN, GOLDEN_IMAGE, MACHINE, RESTORE, plans
 
 STRANGER: dict[str, Any] = {
     "hostname": "web",
@@ -59,6 +59,14 @@ def test_a_token_without_rights_builds_nothing(site: Site) -> None:
     done = site.play(GOLDEN_IMAGE, who="auditor", **GOLDEN)
     assert done.failed == 1
     assert "lacks VM.Backup, VM.Config.Options, VM.PowerMgmt, VM.Snapshot on /vms/9001" in done.output
+    assert done.writes == []
+    assert site.lab.state.guests == {}
+
+
+def test_a_token_without_rights_makes_no_template(site: Site) -> None:
+    done = site.play(GOLDEN_IMAGE, who="auditor", **MACHINE, golden_image_as_template=True)
+    assert done.failed == 1
+    assert "lacks VM.Allocate, VM.Backup, VM.Config.Options, VM.PowerMgmt on /vms/9002" in done.output
     assert done.writes == []
     assert site.lab.state.guests == {}
 

@@ -140,3 +140,22 @@ def test_a_lock_that_stays_is_given_up_after_the_lock_timeout(clock: Clock) -> N
         carry_out(plan, server, Patience(lock_timeout=3))
     assert len(server.sent) == 4
     assert states(plan) == ["failed"]
+
+
+def test_a_step_that_only_asks_is_seen_through(clock: Clock) -> None:
+    """HA takes a request at once and acts on it later."""
+    seen = iter(["qemu/101 is stopped", "qemu/101 is stopped", ""])
+    ask = Step("start", "qemu/101", "PUT", "/ha", until=lambda _reader: next(seen))
+    plan = Plan(steps=[ask])
+    carry_out(plan, Server({"/ha": [None]}), Patience())
+    assert states(plan) == ["done"]
+    assert len(clock.naps) == 2
+
+
+def test_what_does_not_come_about_is_unknown_and_says_what_is_missing(clock: Clock) -> None:
+    ask = Step("start", "qemu/101", "PUT", "/ha", until=lambda _reader: "qemu/101 is stopped")
+    plan = Plan(steps=[ask])
+    with pytest.raises(TaskTimeout, match="start of qemu/101 was asked for, and after 30 seconds qemu/101 is stopped"):
+        carry_out(plan, Server({"/ha": [None]}), Patience(task_timeout=30))
+    assert states(plan) == ["unknown"]
+    assert clock.now == pytest.approx(30, abs=1)

@@ -19,8 +19,10 @@ from ansible_collections.steward.proxmox.plugins.module_utils._guest.lookup impo
     Guest,
     find,
     free_vmid,
+    from_rows,
     online_nodes,
     require,
+    to_rows,
 )
 from ansible_collections.steward.proxmox.plugins.module_utils._memory import Memory
 from ansible_collections.steward.proxmox.plugins.module_utils._world import World
@@ -49,12 +51,12 @@ def cluster(*rows: dict[str, Any], **answers: Any) -> Cluster:
     }
     for row in rows:
         key = "hostname" if row["type"] == "lxc" else "name"
-        known[config(row)] = {key: row.get("name"), "digest": "d"}
+        known[pending(row)] = to_rows({key: row.get("name"), "digest": "d"})
     return Cluster({**known, **answers})
 
 
-def config(row: dict[str, Any]) -> str:
-    return f"/nodes/{row['node']}/{row['type']}/{row['vmid']}/config"
+def pending(row: dict[str, Any]) -> str:
+    return f"/nodes/{row['node']}/{row['type']}/{row['vmid']}/pending"
 
 
 def looked_for(
@@ -67,7 +69,7 @@ def test_with_id_and_node_it_is_one_request() -> None:
     known = cluster(WEB)
     guest = looked_for(known, vmid=100, node="pve1")
     assert guest == Guest("lxc", 100, "pve1", {"hostname": "web", "digest": "d"})
-    assert known.asked == [config(WEB)]
+    assert known.asked == [pending(WEB)]
 
 
 FOUND: list[tuple[dict[str, Any], tuple[str, int, str]]] = [
@@ -136,7 +138,7 @@ def test_a_container_and_a_machine_may_share_a_name() -> None:
 def test_a_name_that_the_lagging_list_does_not_show_yet_is_asked_of_the_nodes() -> None:
     answers = {
         "/nodes/pve2/lxc": [{"vmid": "102", "name": "fresh", "status": "stopped"}],
-        "/nodes/pve2/lxc/102/config": {"hostname": "fresh"},
+        "/nodes/pve2/lxc/102/pending": to_rows({"hostname": "fresh"}),
     }
     guest = looked_for(cluster(WEB, **answers), name="fresh")
     assert guest is not None
@@ -152,19 +154,19 @@ UNKNOWN: list[tuple[Cluster, dict[str, Any], type[StewardError], str]] = [
         "unknown: bob@pve!ci may not see every guest.*grant VM.Audit on /vms",
     ),
     (
-        cluster(**{"/nodes/pve1/lxc/100/config": PermissionDenied("Permission check failed (/vms/100, VM.Audit)")}),
+        cluster(**{"/nodes/pve1/lxc/100/pending": PermissionDenied("Permission check failed (/vms/100, VM.Audit)")}),
         {"vmid": 100},
         PermissionDenied,
         "VM.Audit",
     ),
     (
-        cluster(**{"/nodes/pve1/lxc/100/config": PermissionDenied("Permission check failed (/vms/100, VM.Audit)")}),
+        cluster(**{"/nodes/pve1/lxc/100/pending": PermissionDenied("Permission check failed (/vms/100, VM.Audit)")}),
         {"vmid": 100, "node": "pve1"},
         PermissionDenied,
         "VM.Audit",
     ),
     (
-        cluster(HIDDEN, **{config(HIDDEN): Unreachable("the node behind it did not answer")}),
+        cluster(HIDDEN, **{pending(HIDDEN): Unreachable("the node behind it did not answer")}),
         {"vmid": 300},
         Unreachable,
         "did not answer",
@@ -215,3 +217,21 @@ def test_a_guest_knows_its_names() -> None:
     assert (guest.target, guest.path, guest.name) == ("qemu/200", "/nodes/pve2/qemu/200", "vm")
     assert Guest("lxc", 100, "pve1").exists is False
     assert Guest("lxc", 100, "pve1").name == ""
+
+
+def test_what_waits_for_a_restart_is_told_apart() -> None:
+    rows: list[dict[str, Any]] = [
+        {"key": "name", "value": "web"},
+        {"key": "memory", "value": "256", "pending": "1024"},
+        {"key": "net2", "pending": "virtio=BC:24:11:00:00:02,bridge=vmbr0"},
+        {"key": "agent", "value": "1", "delete": 1},
+        {"key": "digest", "value": "d"},
+    ]
+    config, waiting = from_rows(rows)
+    assert config == {
+        "name": "web",
+        "memory": "1024",
+        "net2": "virtio=BC:24:11:00:00:02,bridge=vmbr0",
+        "digest": "d",
+    }
+    assert waiting == {"memory": "256", "net2": None, "agent": "1"}

@@ -9,6 +9,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from ansible_collections.steward.proxmox.plugins.module_utils._guest.lookup import to_rows
 from ansible_collections.steward.proxmox.plugins.module_utils._snapshot import plan_snapshot
 
 from tests.unit.engine.fakes import world_of
@@ -29,7 +30,7 @@ def test_of_the_same_second_the_ancestor_is_the_older(rows: Any, keep: int, remo
     world = world_of(
         {
             "/cluster/resources?type=vm": [{"type": "lxc", "vmid": 100, "node": "pve1", "name": "x"}],
-            f"{path}/config": {"hostname": "x", "rootfs": "zfs:vol,size=1G"},
+            f"{path}/pending": to_rows({"hostname": "x", "rootfs": "zfs:vol,size=1G"}),
             f"{path}/snapshot": [*rows, {"name": "current", "parent": "a"}],
         }
     )

@@ -62,6 +62,32 @@ class Client:
         defaults = {"ostemplate": TEMPLATE, "rootfs": "local-zfs:1", "net0": "name=eth0,bridge=vmbr0,ip=dhcp"}
         assert self.task("POST", "/nodes/pve1/lxc", vmid=vmid, **{**defaults, **params}) == "OK"
 
+    def create_vm(self, vmid: int, **params: Any) -> None:
+        defaults = {"scsi0": "local-zfs:1", "net0": "virtio,bridge=vmbr0", "name": f"vm{vmid}"}
+        assert self.task("POST", "/nodes/pve1/qemu", vmid=vmid, **{**defaults, **params}) == "OK"
+
+    def config(self, guest: str, node: str = "pve1") -> dict[str, Any]:
+        """The configuration of qemu/100 or lxc/100."""
+        found: dict[str, Any] = self.data("GET", f"/nodes/{node}/{guest}/config")
+        return found
+
+    def power(self, guest: str, verb: str, node: str = "pve1", **params: Any) -> str:
+        return self.task("POST", f"/nodes/{node}/{guest}/status/{verb}", **params)
+
+    def status(self, guest: str, node: str = "pve1") -> dict[str, Any]:
+        found: dict[str, Any] = self.data("GET", f"/nodes/{node}/{guest}/status/current")
+        return found
+
+    def volids(self, storage: str, node: str = "pve1", **params: Any) -> list[str]:
+        entries = self.data("GET", f"/nodes/{node}/storage/{storage}/content", **params)
+        return sorted(entry["volid"] for entry in entries)
+
+    def refusal(self, method: str, path: str, /, **params: Any) -> str:
+        """Why it is refused: the reason, or the errors of the parameters."""
+        answer = self.call(method, path, **params)
+        assert answer.status_code >= 400, answer.text
+        return str(answer.json().get("errors") or answer.reason)
+
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import requests
 
@@ -271,26 +271,38 @@ class Replay:
         return recording.task in self.foreign_tasks or written
 
     def _by_hand(self, work: dict[str, Any], recording: Recording) -> None:
-        state = self.lab.state
-        if "back" in work:
-            state.offline.clear()
-            state.quorate = True
+        for name, do in self.hands().items():
+            if name in work:
+                do(work[name])
         if "fault" in work and ("task_exit" not in work["fault"] or recording.upid not in self.ends):
             self.lab.fault(**work["fault"])
-        if "running" in work:
-            state.guests[work["running"]].started = time.time()
-        if "unlock" in work:
-            state.guests[work["unlock"]].config.pop("lock", None)
-        if "cluster" in work:
-            self._make_cluster(work["cluster"])
-        if "foreign" in work:
-            guest = Guest(kind="qemu", **work["foreign"])
-            state.guests[guest.vmid] = guest
-            state.offline.add(guest.node)
         if "roundtrip" in work and self.roundtrip:
             list(self.roundtrip.play(self.request, self.lab))
         if "request" in work:
             self.request(**work["request"])
+
+    def hands(self) -> dict[str, Callable[[Any], object]]:
+        """What can be done to the lab beside its API."""
+        state = self.lab.state
+        return {
+            "back": self._end_outage,
+            "running": lambda vmid: setattr(state.guests[vmid], "started", time.time()),
+            "unlock": lambda vmid: state.guests[vmid].config.pop("lock", None),
+            "firewall": lambda scope: state.firewalls.pop(scope, None),
+            "zones": state.zones.update,
+            "cluster": self._make_cluster,
+            "foreign": self._add_foreign,
+        }
+
+    def _end_outage(self, _yes: bool) -> None:
+        self.lab.state.offline.clear()
+        self.lab.state.quorate = True
+
+    def _add_foreign(self, spec: dict[str, Any]) -> None:
+        """A guest of a node that never reported."""
+        guest = Guest(kind="qemu", **spec)
+        self.lab.state.guests[guest.vmid] = guest
+        self.lab.state.offline.add(guest.node)
 
     def request(self, method: str, path: str, params: dict[str, Any]) -> requests.Response:
         return self._send(Recording(-1, "by hand", "root@pam", method, path, params, 0, "", 0))
@@ -348,7 +360,7 @@ class Replay:
             )
 
     def _send(self, recording: Recording) -> requests.Response:
-        path = "/".join(quote(part, safe=":!@") for part in self._translate(recording.path).split("/"))
+        path = "/".join(quote(unquote(part), safe=":!@") for part in self._translate(recording.path).split("/"))
         if "/content/" in recording.path:
             head, _unused, volume = self._translate(recording.path).partition("/content/")
             path = f"{head}/content/{quote(volume, safe=':')}"

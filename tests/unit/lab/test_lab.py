@@ -92,8 +92,8 @@ def test_what_is_unknown_and_what_is_not_served(root: Client) -> None:
     unknown = root.call("GET", "/nope")
     assert (unknown.status_code, unknown.reason) == (501, "Method 'GET /nope' not implemented")
     assert unknown.json() == {"data": None, "message": "Method 'GET /nope' not implemented"}
-    other = root.call("GET", "/cluster/sdn/vnets")
-    assert (other.status_code, other.reason) == (501, "Method 'GET /cluster/sdn/vnets' is not served by the lab")
+    other = root.call("GET", "/cluster/acme/plugins")
+    assert (other.status_code, other.reason) == (501, "Method 'GET /cluster/acme/plugins' is not served by the lab")
 
 
 def test_a_reason_may_hold_any_letter(root: Client) -> None:

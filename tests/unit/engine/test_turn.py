@@ -1,0 +1,63 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Taking turns: two processes that would make the same thing do so one after the other."""
+
+import multiprocessing
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.steward.proxmox.plugins.module_utils import _turn
+from ansible_collections.steward.proxmox.plugins.module_utils._errors import Refused
+from ansible_collections.steward.proxmox.plugins.module_utils._turn import Turn
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(_turn.tempfile, "gettempdir", lambda: str(tmp_path))
+    return tmp_path
+
+
+def _hold(ready: Any, seconds: float) -> None:
+    turn = Turn("web", 5)
+    ready.set()
+    time.sleep(seconds)
+    turn.end()
+
+
+def test_the_second_process_waits_for_the_first() -> None:
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    first = context.Process(target=_hold, args=(ready, 0.6))
+    first.start()
+    assert ready.wait(5)
+    began = time.monotonic()
+    Turn("web", 5).end()
+    assert time.monotonic() - began > 0.3
+    first.join(5)
+    assert first.exitcode == 0
+
+
+def test_other_names_do_not_wait() -> None:
+    one, other = Turn("web", 0), Turn("db", 0)
+    one.end()
+    other.end()
+
+
+def test_who_waits_too_long_is_told() -> None:
+    turn = Turn("web", 0)
+    with pytest.raises(Refused, match="Another task of this machine has been working on web for 0 seconds"):
+        Turn("web", 0)
+    turn.end()
+    Turn("web", 0).end()
+
+
+def test_a_folder_of_somebody_else_is_not_used(own_folder: Path) -> None:
+    elsewhere = own_folder / "elsewhere"
+    elsewhere.mkdir()
+    (own_folder / f"steward-turns-{_turn.os.getuid()}").symlink_to(elsewhere)
+    with pytest.raises(Refused, match="belongs to somebody else"):
+        Turn("web", 0)
