@@ -258,7 +258,7 @@ options:
         type: str
       size:
         description: Size, for example V(32G). A bare number counts GiB. An existing volume grows where this is
-          larger; a smaller one is refused, as volumes cannot shrink.
+          larger; a smaller one is refused, as volumes cannot shrink. Not where O(disks[].volume) is attached anew.
         type: str
       format:
         description: Format of a new or moved volume, for example V(qcow2). The server's default is the storage's own.

@@ -38,8 +38,8 @@ VOLUMES = {"qemu": ("ide[n]", "sata[n]", "scsi[n]", "virtio[n]"), "lxc": ("rootf
 REQUIRES = {"gw": "ip", "gw6": "ip6"}
 #: what cannot be tried on its own: it turns the guest into another one, locks it, or lets nobody in
 LEFT_OUT = {"lock", "template", "unprivileged", "vmstate", "arch", "hookscript", "smbios1"}
-#: what a guest is never without
-KEPT = {"vmgenid", "ostype"}
+#: what a container is never without
+KEPT = {"ostype"}
 
 
 def seed() -> dict[int, Any]:

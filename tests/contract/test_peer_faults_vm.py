@@ -231,7 +231,7 @@ MISSING = [
     ({"affinity": "0,2-3"}, "affinity", "0,2-3"),
     ({"config": {"arch": "aarch64"}}, "arch", "aarch64"),
     ({"config": {"amd-sev": {"type": "snp", "allow-smt": False}}}, "amd-sev", "snp,allow-smt=0"),
-    ({"config": {"intel-tdx": {"type": "tdx"}}}, "intel-tdx", "tdx"),
+    ({"config": {"intel-tdx": {"type": "tdx", "attestation": False}}}, "intel-tdx", "tdx,attestation=0"),
     ({"config": {"ivshmem": {"size": 32, "name": "shared"}}}, "ivshmem", "size=32,name=shared"),
     ({"config": {"keephugepages": True}}, "keephugepages", "1"),
     (

@@ -13,7 +13,7 @@ import pytest
 from tests.contract.guest_scenarios import KEY
 from tests.contract.guest_scenarios import template as machine_template
 from tests.contract.harness import Site
-from tests.contract.peers import CT, RUNNING_VM, VM, config, converged, ops, parts
+from tests.contract.peers import CT, RUNNING_VM, VM, config, converged, ops, parts, sent
 from tests.contract.scenarios import container
 
 SECRET = "a-password-that-nobody-sees"
@@ -263,14 +263,16 @@ def test_what_goes_leaves_the_boot_order_as_previewed(site: Site, guest: dict[st
     assert preview["plan"]["after"]["boot"] == result["config"]["boot"]
 
 
-def test_a_machine_keeps_its_cloud_init_drive_wherever_it_is_plugged_in(site: Site) -> None:
+@pytest.mark.parametrize("slot", ["ide2", "scsi7"])
+def test_a_machine_keeps_its_cloud_init_drive_wherever_it_is_plugged_in(site: Site, slot: str) -> None:
     """5.18"""
-    converged(site, "vm", {**VM, "cloud_init": {"slot": "scsi7", "storage": "local-zfs", "user": "one"}})
-    task = {**VM, "cloud_init": {"storage": "local-zfs", "user": "two"}}
-    converged(site, "vm", task)
-    assert "ide2" not in config(site, VM)
-    copy = converged(site, "vm", {**task, "vmid": 611, "source": {"clone": {"vmid": 320}}})["vmid"]
-    assert [key for key, text in config(site, {"vmid": copy}).items() if "cloudinit" in str(text)] == ["scsi7"]
+    converged(site, "vm", {**VM, "cloud_init": {"slot": slot, "storage": "local-zfs", "user": "one"}})
+    task = {**VM, "cloud_init": {"storage": "ceph", "user": "two"}}
+    for guest in (task, {**task, "vmid": 611, "source": {"clone": {"vmid": 320}}}):
+        result = converged(site, "vm", guest)
+        assert not [data for data in sent(result) if {"ide2", "scsi7"} & data.keys()]
+        found = config(site, guest)
+        assert [key for key, text in found.items() if "cloudinit" in str(text)] == [slot]
 
 
 def test_a_machine_without_the_drive_is_told_that_nothing_reads_it(site: Site) -> None:

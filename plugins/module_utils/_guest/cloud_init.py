@@ -52,6 +52,7 @@ KEYS = {
 
 
 _ADDRESS = re.compile(r"ipconfig\d+")
+_SSH_KEY = re.compile(r"(?:^|\s)(?:ssh|ecdsa|sk)-[\w@.-]+\s+[A-Za-z0-9+/]{16,}={0,3}(?:\s|$)")
 _DRIVE = re.compile(r"(?:ide|sata|scsi)\d+")
 
 
@@ -64,6 +65,11 @@ def keys(wanted: Mapping[str, Any], have: Mapping[str, Any]) -> dict[str, Any]:
     for element in said.pop(KEYS["ip"], []):
         slot = _checked("cloud_init.ip.slot", element["slot"], _ADDRESS, "ipconfig0 to ipconfig31")
         said[slot] = {key: item for key, item in element.items() if item is not None and key != "slot"}
+    for key in said.get("sshkeys", []):
+        if not _SSH_KEY.search(str(key)):
+            raise BadInput(
+                f"cloud_init.ssh_keys: '{str(key)[:60]}' is not the line of a public key: TYPE BASE64 [COMMENT]"
+            )
     password = said.pop("cipassword", None)
     if password and ("cipassword" not in have or wanted.get("update_password") == "always"):
         said["cipassword"] = password

@@ -17,13 +17,12 @@ from .._codec import PropertyString, Smbios
 from .._errors import BadInput
 from .._names import HOSTNAME, MAC, check_text
 from . import cloud_init
+from .bounds import check_bounds, check_whole
 from .change import Change
 from .live import takes_over
 from .options import Option, Table
 from .volumes import OUR_WORDS, check_volume, compare_volume, new_volume, volume_codec
 
-#: keys that a guest cannot be without
-_KEPT = frozenset({"rootfs", "ostype", "arch", "unprivileged", "digest", "vmgenid", "smbios1", "meta"})
 _LINES = frozenset({"description", "env"})  # texts that may have several lines
 
 
@@ -163,6 +162,7 @@ def _check_value(table: Table, key: str, value: Any) -> None:
         _check_keys(key, row.codec, value)
     try:
         row.codec.check(value)
+        check_bounds(table, key, value)
     except (ValueError, TypeError) as error:
         raise BadInput(f"{key}: {value!r} is not valid: {error}") from None
 
@@ -171,7 +171,8 @@ def _check_keys(slot: str, codec: PropertyString, element: Mapping[str, Any]) ->
     """A bus does not have every key of a drive, and a comma would begin another key."""
     for key, value in element.items():
         if codec.key(key) not in codec.types and key not in OUR_WORDS:
-            raise BadInput(f"{slot}: it has no '{key}'; it has: {', '.join(sorted(codec.types))}")
+            there = ", ".join(sorted(name.replace("-", "_") for name in codec.types))
+            raise BadInput(f"{slot}: it has no '{key}'; it has: {there}")
         if not isinstance(value, str):
             continue
         check_text(f"{slot}.{key}", value)
@@ -199,7 +200,9 @@ def _compare_property(change: Change, table: Table, key: str, value: Any, have: 
             _put(change, row, key, new, have)
         return
     if not codec.same(there, codec.merge(there, value)):
-        _put(change, row, key, codec.patch(there, value), have)
+        text = codec.patch(there, value)
+        check_whole(table, key, text)
+        _put(change, row, key, text, have)
 
 
 def _new_text(table: Table, row: Option, key: str, value: Any) -> Any:
@@ -210,7 +213,9 @@ def _new_text(table: Table, row: Option, key: str, value: Any) -> Any:
     if not isinstance(row.codec, PropertyString):
         return row.codec.encode(value)
     defaults = {name: text.format(key[3:]) for name, text in table.new_nic.items()} if table.is_net(key) else {}
-    return row.codec.patch("", {**defaults, **row.codec.decode(value)})
+    text = row.codec.patch("", {**defaults, **row.codec.decode(value)})
+    check_whole(table, key, text)
+    return text
 
 
 def _compare_value(change: Change, row: Option, key: str, value: Any, have: Mapping[str, Any]) -> None:
@@ -233,7 +238,7 @@ def _put(change: Change, row: Option, key: str, text: Any, have: Mapping[str, An
 def _delete(change: Change, table: Table, name: str, have: Mapping[str, Any]) -> None:
     """Remove a key (`net1`), or one part of its property string (`net0.tag`)."""
     key, dot, part = name.partition(".")
-    if key in _KEPT and not dot:
+    if key in table.kept and not dot:
         raise BadInput(f"delete: a guest cannot be without '{key}'")
     if key in change.put and not dot:
         raise BadInput(f"delete: '{key}' is also set by this task")
@@ -248,7 +253,10 @@ def _delete(change: Change, table: Table, name: str, have: Mapping[str, Any]) ->
     if part not in codec.types:
         raise BadInput(f"delete: '{key}' has no part '{part}'; it has: {', '.join(sorted(codec.types))}")
     if codec.key(part) in codec.decode(text):
-        change.put[key] = codec.without(text, part)
+        without = codec.without(text, part)
+        check_whole(table, key, without)
+        change.put.pop(key, None)
+        _put(change, require_row(table, "delete", key), key, without, have)
 
 
 # -- root ---------------------------------------------------------------------

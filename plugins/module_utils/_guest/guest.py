@@ -10,6 +10,7 @@ from typing import Any
 
 from .._errors import Refused
 from .._plan import Plan
+from .._storage import require_storage
 from .._world import World
 from . import cloud_init, config
 from .birth import give_birth
@@ -72,6 +73,10 @@ class _Converging:
         draft, state = self.draft, self.options["state"]
         self.power = draft.plan.state = read_state(self.world, draft.guest)
         self._refuse_hibernated()
+        if self.options.get("state_storage"):
+            require_storage(
+                self.world, draft.guest.node, self.options["state_storage"], self.table.content, "state_storage"
+            )
         self._move()
         plan_pool(draft, self.world, self.options)
         rests = state in _AT_REST

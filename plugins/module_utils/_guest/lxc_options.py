@@ -139,6 +139,7 @@ LXC = Table(
     name_key="hostname",
     new_nic={"name": "eth{}"},
     nic_gains={"type": "veth"},
+    kept=frozenset({"arch", "ostype", "rootfs", "unprivileged"}),
     rows={
         "arch": Option(_ARCH, OPTIONS, "arch", of_type(_ARCH), implied="amd64"),
         "cmode": Option(_CMODE, OPTIONS, "cmode", of_type(_CMODE), implied="tty"),

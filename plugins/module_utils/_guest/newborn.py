@@ -171,7 +171,8 @@ class Newborn:
         copies = {}
         for slot, volume in self.volumes(origin).items():
             codec = volume_codec(self.table, slot)
-            there = volume_symbol(self.target, slot, storage or storage_of(volume))
+            what = f"cloudinit drive {slot}" if is_cloudinit(volume) else slot
+            there = volume_symbol(self.target, what, storage or storage_of(volume))
             copies[slot] = codec.encode({**codec.decode(origin[slot]), str(codec.default): there})
         return copies
 

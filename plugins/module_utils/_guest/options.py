@@ -125,6 +125,8 @@ class Table:
     moves_running: bool = False
     #: destroying an attached volume is one call
     unlinks: bool = False
+    #: keys that it cannot be without
+    kept: frozenset[str] = frozenset()
     #: the privilege on a CD-ROM drive, where there are such
     cdrom: str = ""
 

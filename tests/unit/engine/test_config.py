@@ -278,6 +278,7 @@ def test_a_change_as_keys_of_the_configuration() -> None:
     assert Change({"a": 1}, ["b"], {"rootfs": "8G"}).merged() == {"a": 1, "b": None}
 
 
+KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 MACHINE: dict[str, Any] = {
     "agent": "1,fstrim_cloned_disks=1",
     "bios": "ovmf",
@@ -297,7 +298,7 @@ MACHINE: dict[str, Any] = {
     "scsi0": "nvme:vm-100-disk-0,discard=on,iothread=1,size=32G",
     "scsi1": "nvme:vm-100-disk-1,mbps_rd=100,size=8G",
     "smbios1": "uuid=33360ba9-d34a-4dca-9457-46298e5c303a",
-    "sshkeys": "ssh-ed25519%20AAAA%20me%0Assh-rsa%20BBBB%20you",
+    "sshkeys": f"ssh-rsa%20{KEY}%20me%0Assh-ed25519%20{KEY}%20you",
     "tags": "a;b",
     "unused0": "nvme:vm-100-disk-7",
 }
@@ -318,7 +319,7 @@ UNCHANGED: list[dict[str, Any]] = [
     {"disks": [{"slot": "scsi7", "state": "absent"}, {"slot": "scsi6", "state": "detached"}]},
     {"efidisk": {"storage": "nvme", "efitype": "4m", "pre_enrolled_keys": True}},
     {"cloud_init": {"storage": "nvme", "password": "secret-word"}},
-    {"cloud_init": {"ssh_keys": ["ssh-rsa BBBB you", "ssh-ed25519 AAAA me"]}},
+    {"cloud_init": {"ssh_keys": [f"ssh-ed25519 {KEY} you", f"ssh-rsa {KEY} me"]}},
     {"cloud_init": {"ip": [{"slot": "ipconfig0", "gw": "10.0.0.1"}]}},
     {"config": {"acpi": True, "smbios1": {"uuid": "33360BA9-D34A-4DCA-9457-46298E5C303A"}}},
 ]

@@ -378,14 +378,14 @@ def test_cloud_init_says_its_keys() -> None:
         "type": None,
         "user": "me",
         "password": "x",
-        "ssh_keys": ["a b"],
+        "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me"],
         "nameserver": ["1.1.1.1"],
         "ip": [{"slot": "ipconfig1", "ip": "dhcp", "gw": None}],
     }
     said = {
         "ciupgrade": False,
         "ciuser": "me",
-        "sshkeys": ["a b"],
+        "sshkeys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me"],
         "nameserver": ["1.1.1.1"],
         "ipconfig1": {"ip": "dhcp"},
     }
