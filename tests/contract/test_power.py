@@ -97,6 +97,16 @@ def test_a_pending_change_is_taken_over_by_the_reboot_that_was_asked_for(cluster
 # migration
 
 
+@pytest.mark.parametrize("state", ["paused", "reset"])
+def test_what_is_paused_or_reset_takes_over_nothing(cluster: Site, state: str) -> None:
+    cluster.run().done("vm", {**VM, "state": "started"})
+    task = {**VM, "memory": 2048, "state": state}
+    shown, done = (cluster.run(check=check).done("vm", task) for check in (True, False))
+    assert shown["pending"] == done["pending"] == ["memory"]
+    cluster.run().done("vm", {**VM, "state": "started"})
+    assert cluster.run().done("vm", {**VM, "state": "restarted"})["pending"] == []
+
+
 @pytest.mark.parametrize(("module", "guest"), GUESTS)
 @pytest.mark.parametrize("state", ["stopped", "started"])
 def test_a_guest_moves_to_the_node_that_the_task_names(

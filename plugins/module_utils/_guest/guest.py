@@ -30,6 +30,8 @@ from .wait_for import plan_wait
 
 #: states in which the guest does not run, so that changes wait for nothing
 _AT_REST = ("stopped", "shutdown", "template")
+#: what makes a guest take over what waits; a machine that only goes on, or is reset, does not
+_STARTS = ("start", "reboot")
 
 
 def plan_guest(table: Table, options: Mapping[str, Any], world: World) -> Plan:
@@ -72,32 +74,41 @@ class _Converging:
             return self._done(self.have)
         draft, state = self.draft, self.options["state"]
         self.power = draft.plan.state = read_state(self.world, draft.guest)
-        self._refuse_hibernated()
-        if self.options.get("state_storage"):
-            require_storage(
-                self.world, draft.guest.node, self.options["state_storage"], self.table.content, "state_storage"
-            )
+        self._refuse_impossible()
         self._move()
         plan_pool(draft, self.world, self.options)
-        rests = state in _AT_REST
-        now = self._power({}) if rests else self.power["power"]
-        waits = {**draft.guest.pending, **config.waiting(self.table, self.change, self.have)} if _runs(now) else {}
-        after = Configuring(draft, self.table, self.world, self.change, self.have, _runs(now), waits).plan()
-        if self.change and self.options.get("cloud_init"):
-            draft.plan.warnings += cloud_init.unread(draft.guest.target, after)
-        if self.change:
-            check_limits(self.options, self.world, draft, self.table, after, self.have)
-        if not rests:
-            steps = len(draft.plan.steps)
-            now = self._power({key: after.get(key) for key in waits})
-            waits = {} if len(draft.plan.steps) > steps and _runs(now) else waits
-            after = gone_on(after) if self.power["power"] == "hibernated" and _runs(now) else after
+        if state in _AT_REST:  # first, so that no change has to wait
+            now = self._power({})
+            after, waits = self._configure(now)
+        else:
+            after, waits = self._configure(self.power["power"])
+            now, after, waits = self._take_over(after, waits)
         if state == "template" and not self.have.get("template"):
             after = {**after, **plan_template(draft, self.table, after)}
         draft.plan.state["pending"] = sorted(waits)
         plan_wait(draft, self.world, self.options, now, after, waits)
         tell(draft, self.world)
         return self._done(after)
+
+    def _configure(self, now: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The configuration that the changes leave, and what of it waits for a restart."""
+        draft, running = self.draft, _runs(now)
+        waits = {**draft.guest.pending, **config.waiting(self.table, self.change, self.have)} if running else {}
+        after = Configuring(draft, self.table, self.world, self.change, self.have, running, waits).plan()
+        if self.change:
+            check_limits(self.options, self.world, draft, self.table, after, self.have)
+            if self.options.get("cloud_init"):
+                draft.plan.warnings += cloud_init.unread(draft.guest.target, after)
+        return after, waits
+
+    def _take_over(self, after: dict[str, Any], waits: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+        """The power that is wanted; a guest that starts takes over what waited."""
+        steps = len(self.draft.plan.steps)
+        now = self._power({key: after.get(key) for key in waits})
+        started = any(step.op in _STARTS for step in self.draft.plan.steps[steps:])
+        if started and self.power["power"] == "hibernated":
+            after = gone_on(after)
+        return now, after, {} if started else waits
 
     def _nothing_asked(self) -> bool:
         """With state present and a configuration that is as wanted, nothing more has to be read."""
@@ -110,13 +121,15 @@ class _Converging:
             and not any(self.options.get(name) for name in asks)
         )
 
-    def _refuse_hibernated(self) -> None:
+    def _refuse_impossible(self) -> None:
+        guest, storage = self.draft.guest, self.options.get("state_storage")
         if self.change and self.power["power"] == "hibernated":
             raise Refused(
-                f"{self.draft.guest.target} is hibernated, and Proxmox changes nothing of a guest whose memory is"
-                " saved",
+                f"{guest.target} is hibernated, and Proxmox changes nothing of a guest whose memory is saved",
                 "Start it first (state: started)",
             )
+        if storage:
+            require_storage(self.world, guest.node, storage, self.table.content, "state_storage")
 
     def _move(self) -> None:
         node, guest = self.options.get("node"), self.draft.guest
