@@ -129,6 +129,8 @@ class Run:
             elif work.plan.steps:
                 work.allow(self.planned["digest"])
                 work.carry_out()
+            else:
+                work.settle()
             result = work.result(diff=True)
         except StewardError as error:
             result = failure(error, work)

@@ -36,7 +36,8 @@ OPERATIONS: list[tuple[str, str, dict[str, Any], bool]] = [
 ]
 SEED = {
     "guests": {
-        **{vmid: guest_scenarios.machine(vmid, running=vmid == 701) for vmid in (700, 701, 702, 703)},
+        **{vmid: guest_scenarios.machine(vmid) for vmid in (700, 702, 703)},
+        701: guest_scenarios.machine(701, running=True) | {"agent_seconds": 0},
         **{vmid: container(vmid, running=vmid == 711) for vmid in (710, 711, 712)},
     }
 }

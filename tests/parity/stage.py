@@ -37,6 +37,8 @@ VARIABLES = {
 OWN = (
     (re.compile(r"UPID:[^\s'\"]+:"), "UPID"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"), "TIME"),
+    (re.compile(r"\bctime=\d+"), "ctime=TIME"),
     (re.compile(r"\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d"), "TIME"),
     (re.compile(r"(?:[0-9A-F]{2}:){31}[0-9A-F]{2}"), "FINGERPRINT"),
 )

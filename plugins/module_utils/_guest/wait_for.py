@@ -68,6 +68,8 @@ def plan_wait(
         return
     found = [] if draft.plan.steps else _now(world, guest, asked)
     host = ansible_host(found, macs(config)) or after_apply(f"address of {guest.target}")
+    if found:  # an address is there: nothing is left to wait for
+        draft.plan.wait_for = None
     # what cannot be known yet is left out, rather than shown as none
     draft.plan.result |= {"ansible_host": host, **({"addresses": found} if found else {})}
 
