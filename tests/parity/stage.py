@@ -253,7 +253,7 @@ def comparable(value: Any, key: str = "") -> Any:
         return "..."
     if isinstance(value, dict):
         kept = {name: item for name, item in value.items() if name not in OF_ANSIBLE}
-        return {name: comparable(item, name) for name, item in sorted(kept.items())}
+        return {comparable(name): comparable(item, name) for name, item in sorted(kept.items())}
     if isinstance(value, list):
         return [comparable(item, key) for item in value]
     if isinstance(value, str):
