@@ -17,7 +17,8 @@ from ansible_collections.steward.proxmox.plugins.module_utils._turn import Turn
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(_turn.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # processes that are started have it too
+    monkeypatch.setattr(_turn.tempfile, "tempdir", None)
     return tmp_path
 
 
@@ -29,11 +30,11 @@ def _hold(ready: Any, seconds: float) -> None:
 
 
 def test_the_second_process_waits_for_the_first() -> None:
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     ready = context.Event()
     first = context.Process(target=_hold, args=(ready, 0.6))
     first.start()
-    assert ready.wait(5)
+    assert ready.wait(30)
     began = time.monotonic()
     Turn("web", 5).end()
     assert time.monotonic() - began > 0.3
