@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .._codec import PropertyString, Smbios
+from .._codec import URL_ENCODED, PropertyString, Smbios
 from .._errors import BadInput
 from .._names import HOSTNAME, MAC, check_text
 from . import cloud_init
@@ -176,7 +176,7 @@ def _check_keys(slot: str, codec: PropertyString, element: Mapping[str, Any]) ->
         if not isinstance(value, str):
             continue
         check_text(f"{slot}.{key}", value)
-        if isinstance(codec, Smbios):  # its texts travel as base64
+        if isinstance(codec, Smbios) or codec.types.get(codec.key(key)) is URL_ENCODED:  # it travels encoded
             continue
         if "," in value or ("=" in value and key != "volume"):
             raise BadInput(f"{slot}.{key}: {value!r} must not hold a comma or an equals sign")

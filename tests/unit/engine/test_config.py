@@ -356,6 +356,15 @@ CHANGED: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"cloud_init": {"password": "secret-word", "update_password": "always"}}, {"cipassword": "secret-word"}),
     ({"cloud_init": {"ip": [{"slot": "ipconfig0", "ip": "dhcp", "gw": ""}]}}, {"ipconfig0": "ip=dhcp"}),
     ({"config": {"ivshmem": "size=1,name=shared"}}, {"ivshmem": "size=1,name=shared"}),
+    # what travels encoded may hold what separates keys
+    (
+        {"config": {"smbios1": {"manufacturer": "a,b=c"}}},
+        {"smbios1": f"base64=1,manufacturer=YSxiPWM=,{MACHINE['smbios1']}"},
+    ),
+    (
+        {"disks": [{"slot": "scsi1", "serial": "a=b"}]},
+        {"scsi1": "nvme:vm-100-disk-1,mbps_rd=100,serial=a%3Db,size=8G"},
+    ),
 ]
 
 
