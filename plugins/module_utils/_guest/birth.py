@@ -27,7 +27,6 @@ from .power import new_state, plan_power
 from .template import plan_template
 from .wait_for import plan_wait
 
-_MASK = "**********"
 _TEXT = {"type": "str"}
 _NO = {"type": "bool", "default": False}
 _FORMAT = {"type": "str", "choices": ["raw", "qcow2", "vmdk"]}
@@ -98,7 +97,7 @@ def give_birth(table: Table, options: Mapping[str, Any], world: World, over: Gue
     made = _maker(newborn)(newborn)
     draft, plan = newborn.draft, newborn.draft.plan
     _is_born(newborn, made)
-    config = _masked(newborn, newborn.converge(made))
+    config = newborn.converge(made)
     draft.guest = replace(draft.guest, config=config)
     check_limits(options, world, draft, table, config, over.config if over else None)
     _show(newborn, config)
@@ -118,7 +117,7 @@ def give_birth(table: Table, options: Mapping[str, Any], world: World, over: Gue
 def _is_born(newborn: Newborn, made: Made) -> None:
     """What is there after the making step: for later tasks of a --check run, and for the steps that follow."""
     table, plan, draft = newborn.table, newborn.draft.plan, newborn.draft
-    config = _masked(newborn, made.config)
+    config = made.config
     plan.steps[0] = replace(plan.steps[0], yields=newborn.learned(config))
     name = str(config.get(table.name_key) or _unnamed(newborn))
     plan.effects = effects.born(table.kind, newborn.node, newborn.vmid, name, config, newborn.pool)
@@ -151,11 +150,6 @@ def _maker(newborn: Newborn) -> Callable[[Newborn], Made]:
 def _unnamed(newborn: Newborn) -> str:
     """What the server calls a guest without a name."""
     return f"{'CT' if newborn.table.kind == 'lxc' else 'VM '}{newborn.vmid}"
-
-
-def _masked(newborn: Newborn, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration as it reads back: secrets do not."""
-    return {key: _MASK if newborn.is_hidden(key) else value for key, value in config.items()}
 
 
 def _finish(newborn: Newborn) -> Callable[[Any], dict[str, Any]]:

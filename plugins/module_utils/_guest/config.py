@@ -259,7 +259,7 @@ def _delete(change: Change, table: Table, name: str, have: Mapping[str, Any]) ->
         _put(change, require_row(table, "delete", key), key, without, have)
 
 
-# -- root ---------------------------------------------------------------------
+# -- root ----------------------------------------------------------------------------------------------------------
 
 
 def _root_only_features(table: Table, change: Mapping[str, Any], have: Mapping[str, Any]) -> str:

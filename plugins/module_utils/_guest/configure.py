@@ -11,7 +11,7 @@ from typing import Any
 
 from .._codec import parse_size, print_size
 from .._errors import Refused
-from .._plan import Step
+from .._plan import HIDDEN, Step
 from .._privileges import Need
 from .._storage import require_storage
 from .._world import World
@@ -104,7 +104,7 @@ class Configuring:
                 why=f"{', '.join(sorted(changed))} differ{'s' if len(changed) == 1 else ''}",
                 needs=(*self._needs(changed), *bridge_needs(self.table, change.put)),
                 guard={"digest": have["digest"]} if have.get("digest") else {},
-                secrets=frozenset(key for key in change.put if self._hidden(key)),
+                secrets=frozenset(key for key in change.put if self.table.is_hidden(key)),
                 yields=learned(self.table, guest.path, self.left),
             )
         )
@@ -114,7 +114,7 @@ class Configuring:
             {
                 "op": "update",
                 "target": guest.target,
-                "data": {key: have[key] for key in changed if key in have and not self._hidden(key)},
+                "data": {key: have[key] for key in changed if key in have and not self.table.is_hidden(key)},
                 "delete": [key for key in changed if key not in have],
             }
         )
@@ -283,9 +283,5 @@ class Configuring:
     def _volume(self, slot: str) -> str:
         return volume_of(volume_codec(self.table, slot), self.have[slot])
 
-    def _hidden(self, key: str) -> bool:
-        row = self.table.row(key)
-        return bool(row and row.write_only)
-
     def _shown(self, key: str, value: Any) -> Any:
-        return "********" if self._hidden(key) and value is not None else value
+        return HIDDEN if self.table.is_hidden(key) and value is not None else value

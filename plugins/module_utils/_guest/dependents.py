@@ -25,13 +25,12 @@ from .archive import backups, content_path, sees_backups
 from .lookup import Guest, resources
 from .options import Table, is_cdrom, is_cloudinit
 from .sight import noting, read, read_rows, sees_below
+from .tables import TABLES
 from .volumes import storage_of, volume_codec, volume_of
 
 _SEES_STORAGE = ("Datastore.Audit", "Datastore.AllocateSpace")
 #: how the volumes of a template are called
 _BASES = ("base-", "basevol-")
-#: what a storage calls the volumes of a kind of guest
-VOLUME_CONTENT = {"lxc": "rootdir", "qemu": "images"}
 
 
 @dataclass(frozen=True)
@@ -199,7 +198,7 @@ def acls(world: World, guest: Guest, blast: Blast) -> list[str]:
 
 def owned_volumes(world: World, guest: Guest, blast: Blast) -> list[str]:
     """Every volume that bears the guest's id on the storages of its node, also where no configuration names it."""
-    content = VOLUME_CONTENT[guest.kind]
+    content = TABLES[guest.kind].content
     found: list[str] = []
     for storage in _offered(world, guest, blast, content):
         what = f"volumes of {guest.target} on storage {storage}"
@@ -242,7 +241,7 @@ def _volumes_on(world: World, guest: Guest, blast: Blast, storage: str) -> list[
     if not held(world.permissions(), space) and not sees_below(world, "/vms", ("VM.Config.Disk",)):
         blast.unknown(what)
     path = content_path(guest.node, storage)
-    return read_rows(world, blast, what, path, content=VOLUME_CONTENT[guest.kind])
+    return read_rows(world, blast, what, path, content=TABLES[guest.kind].content)
 
 
 def _rests_on(row: Mapping[str, Any], bases: set[str]) -> bool:

@@ -25,8 +25,6 @@ from .pool import require_pool
 from .symbols import learned, planned, volume_symbol
 from .volumes import storage_of, volume_codec, volume_of
 
-#: what a storage must hold to take the volumes of a guest
-
 
 @dataclass
 class Made:
@@ -61,7 +59,7 @@ class Newborn:
     def make(self, op: str, path: str, data: Mapping[str, Any], *, why: str, needs: Iterable[Need]) -> None:
         """The step that makes the guest."""
         given = {key: value for key, value in data.items() if value not in (None, "")}
-        secrets = frozenset(key for key in given if key == "password" or self.is_hidden(key))
+        secrets = frozenset(key for key in given if key == "password" or self.table.is_hidden(key))
         allocates = (*self._allocation(), *needs)
         self.draft.step(Step(op, self.target, "POST", path, given, why=why, needs=allocates, secrets=secrets))
         self.draft.undo({"op": "destroy", "target": self.target})
@@ -189,8 +187,3 @@ class Newborn:
     def new_volumes(self, config: Mapping[str, Any]) -> dict[str, str]:
         """Those of them that do not exist yet."""
         return {slot: volume for slot, volume in self.volumes(config).items() if is_symbol(volume)}
-
-    def is_hidden(self, key: str) -> bool:
-        """Does the key read back masked?"""
-        row = self.table.row(key)
-        return bool(row and row.write_only)

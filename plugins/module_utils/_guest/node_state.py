@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .._errors import PermissionDenied, Refused
@@ -32,9 +33,13 @@ def node_state(world: World, node: str) -> str:
 
 
 def _in_maintenance(world: World, node: str) -> bool:
-    rows = _read(world, "/cluster/ha/status/current")
-    own = (row for row in rows if row.get("type") == "lrm" and row.get("node") == node)
-    return any(_MAINTENANCE.search(str(row.get("status", ""))) for row in own)
+    return node in kept_out(_read(world, "/cluster/ha/status/current"))
+
+
+def kept_out(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The nodes that the HA manager has in maintenance, of the rows of its status."""
+    own = (row for row in rows if row.get("type") == "lrm")
+    return {str(row["node"]) for row in own if _MAINTENANCE.search(str(row.get("status", "")))}
 
 
 def _read(world: World, path: str) -> list[dict[str, Any]]:

@@ -17,9 +17,9 @@ from . import ha
 from .lookup import Guest
 from .lxc_options import LXC
 from .node_state import node_state, require_able
+from .tables import TABLES
 from .volumes import storage_of
 
-_CONTENT = {"lxc": "rootdir", "qemu": "images"}
 _NOT_IMPLEMENTED = 501
 
 
@@ -91,7 +91,7 @@ def refuse_obstacles(world: World, move: Move) -> None:
     elif move.running and move.disks:
         _of_snapshots(world, move)
     for storage in dict.fromkeys(move.storages.values()):
-        require_storage(world, move.node, storage, _CONTENT[move.guest.kind], "migrate.storage")
+        require_storage(world, move.node, storage, TABLES[move.guest.kind].content, "migrate.storage")
 
 
 def names(disks: list[Mapping[str, Any]]) -> str:

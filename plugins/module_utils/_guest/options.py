@@ -177,6 +177,11 @@ class Table:
         row = self.row(key)
         return bool(row and row.volume)
 
+    def is_hidden(self, key: str) -> bool:
+        """Does the key read back masked?"""
+        row = self.row(key)
+        return bool(row and row.write_only)
+
     def key(self, option: str) -> str:
         """The wire key of a module option that is a single key, or ""."""
         return next((key for key, row in self.rows.items() if row.option == option and row.spec and not row.count), "")

@@ -51,8 +51,7 @@ def volume_symbol(target: str, slot: str, storage: str) -> str:
 
 
 def _planned(table: Table, target: str, slot: str, text: str, as_is: Any) -> Any:
-    row = table.row(slot)
-    if row and row.write_only:
+    if table.is_hidden(slot):
         return _MASK
     if table.is_net(slot):
         codec = table.codec(slot)

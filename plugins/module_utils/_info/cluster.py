@@ -10,6 +10,7 @@ from typing import Any
 
 from .._errors import PermissionDenied, StewardError
 from .._guest.lookup import KINDS as GUESTS
+from .._guest.node_state import kept_out
 from .._names import segment
 from .._plan import Plan
 from .._planner import Planner
@@ -121,9 +122,9 @@ def _add_maintenance(world: World, nodes: list[Row], unseen: list[str]) -> None:
         lines = world.get("/cluster/ha/status/current")
     except PermissionDenied as error:
         unseen.append(f"maintenance: {error}")
-    kept_out = {row["node"] for row in lines or () if row["type"] == "lrm" and "maintenance mode" in row["status"]}
+    away = kept_out(lines or ())
     for node in nodes:
-        node["maintenance"] = None if lines is None else node["node"] in kept_out
+        node["maintenance"] = None if lines is None else node["node"] in away
 
 
 def _shortened(found: Mapping[str, list[Row]]) -> tuple[dict[str, list[Row]], bool]:
