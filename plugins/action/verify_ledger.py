@@ -9,19 +9,16 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.plugins.loader import callback_loader
-from ansible_collections.steward.proxmox.plugins.module_utils import _connection
 from ansible_collections.steward.proxmox.plugins.modules.verify_ledger import ARGUMENT_SPEC
+from ansible_collections.steward.proxmox.plugins.plugin_utils._door import FOR_THE_GROUP
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import run, verify
-
-# The defaults that a play sets for the whole action group reach this module, which has no use for them.
-GROUP_DEFAULTS = _connection.GROUP_OPTIONS
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.read import configured_path
 
 
 class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        self._task.args = {name: value for name, value in self._task.args.items() if name not in GROUP_DEFAULTS}
+        self._task.args = {name: value for name, value in self._task.args.items() if name not in FOR_THE_GROUP}
         options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)[1]
         path = options["path"] or configured_path()
         this_run = run.current()
@@ -36,10 +33,3 @@ class ActionModule(ActionBase):
             "path": path,
             "summary": summary,
         }
-
-
-def configured_path() -> str:
-    """The callback's option, as Ansible resolves it whether or not the callback is enabled."""
-    callback = callback_loader.get("steward.proxmox.ledger")
-    callback.set_options()
-    return callback.get_option("path")

@@ -35,6 +35,7 @@ options:
       - The modules read this from the environment and from C(ansible.cfg) themselves, so that it holds
         when this callback is left out of C(callbacks_enabled), too.
       - Every value but a clear no (V(0), V(no), V(false), V(off), or nothing) counts as yes.
+      - A policy (E(STEWARD_POLICY)) with C(ledger=required) asks for it, too.
     type: bool
     default: false
     ini:

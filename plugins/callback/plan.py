@@ -17,6 +17,8 @@ description:
   - A real run stays silent; the files are written, with the status of every step, when they are asked for.
   - Tasks with C(no_log) are shown without their values.
   - A file that cannot be written stops the run before its first task. When it fails later, the exit status is 74.
+  - The JSON file of a run with C(--check) is a saved plan. A real run to which C(STEWARD_PLAN) gives one makes the
+    changes in it and no other. It does not start where the file is not right, and is told at its end what was not done.
   - When O(json) or O(markdown) is used together with P(steward.proxmox.ledger#callback), name the ledger first in
     C(callbacks_enabled), so that it is closed before this callback can end the run.
 options:
@@ -51,15 +53,26 @@ ansible.cfg: |
 """
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
-from ansible import constants, context
+from ansible import constants
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput, StewardError
+from ansible_collections.steward.proxmox.plugins.module_utils._policy import Policy
 
 # imported here, before the first fork: it fixes the name of the directory that the workers of this run share
 from ansible_collections.steward.proxmox.plugins.plugin_utils import _run_state
-from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report import files, markdown, terminal
+from ansible_collections.steward.proxmox.plugins.plugin_utils._gate import resuming, settings
+from ansible_collections.steward.proxmox.plugins.plugin_utils._gate.approvals import Approvals
+from ansible_collections.steward.proxmox.plugins.plugin_utils._gate.saved import SavedPlan
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import actor
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import run as ledger_run
+from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report import files, markdown, origin, terminal
 from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.report import Report
+from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.words import counted, listed
 
 EXIT_STATUS = 74  # sysexits.h: input/output error. ansible-playbook itself does not use it
 
@@ -84,20 +97,37 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "steward.proxmox.plan"
     CALLBACK_NEEDS_ENABLED = True
 
+    #: who runs this, and what the ledger calls it
+    _who: Mapping[str, Any] = MappingProxyType({"actor": {}, "ledger_run": ""})
+    #: the plan that this run carries out
+    _saved: SavedPlan | None = None
+
     def set_options(self, *args: Any, **kwargs: Any) -> None:
         super().set_options(*args, **kwargs)
         try:
             for path in self._files():
                 files.check(path)
+            plan_file = settings.plan_file()
+            if plan_file and not origin.is_check():
+                # here, before the first fork, so that every task finds it read
+                self._saved = self._load(plan_file)
         except OSError as error:
             self._stop(f"{error}. Nothing was started")
+        except StewardError as error:
+            self._stop(f"{error.message}. Nothing was started. {error.hint}".rstrip())
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        # not at the end: the ledger is closed by then
+        ledger = ledger_run.current()
+        extra_vars = play.get_variable_manager().extra_vars
+        self._who = {"actor": actor.actor(extra_vars), "ledger_run": ledger.run_id if ledger else ""}
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         try:
             report = self._report(stats)
             if report.check_mode:
                 self._show(report)
-            self._write(report)
+            self._write(report, self._left(stats))
         except Exception as error:  # noqa: BLE001 - raised, it would be a warning, and the run would end with 0
             what = f"the plans could not be shown or written: {type(error).__name__}: {error}"
             if self._files():
@@ -106,7 +136,7 @@ class CallbackModule(CallbackBase):
 
     def _report(self, stats: Any) -> Report:
         records = _run_state.plans()
-        check_mode = bool(context.CLIARGS.get("check")) or any(record["check_mode"] for record in records)
+        check_mode = origin.is_check() or any(record["check_mode"] for record in records)
         return Report.of(records, {*stats.failures, *stats.dark}, check_mode)
 
     def _show(self, report: Report) -> None:
@@ -115,11 +145,30 @@ class CallbackModule(CallbackBase):
             colour = COLOURS.get(line.part)
             self._display.display(line.text, color=getattr(constants, colour) if colour else None)
 
-    def _write(self, report: Report) -> None:
+    def _left(self, stats: Any) -> dict[str, Any]:
+        """What of the saved plan nobody has carried out on the hosts of this run."""
+        if self._saved is None:
+            return {}
+        approvals = Approvals(settings.approvals_directory(), self._saved.policy.valid_for)
+        left = self._saved.left(resuming.store(approvals), stats.processed)
+        if left:
+            named = listed([f"{entry['host']} / {entry['task']}: {entry['summary']}" for entry in left])
+            self._display.warning(f"steward.proxmox plan: {counted(len(left), 'planned change')} not made: {named}")
+        return {"applies": self._saved.file.id, "not_applied": left}
+
+    def _write(self, report: Report, left: Mapping[str, Any]) -> None:
         if self.get_option("json"):
-            files.write(self.get_option("json"), json.dumps(report.public(), indent=2) + "\n")
+            head = origin.origin(**self._who, valid_for=_policy().valid_for)
+            files.write(self.get_option("json"), json.dumps(report.public({**head, **left}), indent=2) + "\n")
         if self.get_option("markdown"):
             files.write(self.get_option("markdown"), markdown.render(report))
+
+    def _load(self, path: Path) -> SavedPlan:
+        if path.resolve() in [Path(written).resolve() for written in self._files()]:
+            raise BadInput(f"{path} is the plan to carry out, and would be replaced by the report of this run")
+        saved = SavedPlan.load(path, _policy())
+        saved.check()
+        return saved
 
     def _files(self) -> list[str]:
         return [path for path in (self.get_option("json"), self.get_option("markdown")) if path]
@@ -127,3 +176,8 @@ class CallbackModule(CallbackBase):
     def _stop(self, why: str) -> NoReturn:
         self._display.error(f"steward.proxmox plan: {why}")
         raise SystemExit(EXIT_STATUS)
+
+
+def _policy() -> Policy:
+    """What holds for the whole run; a task may have it stricter."""
+    return settings.policy_of({}, [])

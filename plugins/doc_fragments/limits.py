@@ -13,10 +13,9 @@ options:
     description:
       - The most that a task may make of a guest, and of the cluster. The plan is refused beyond it, in check mode
         too.
-      - The limits of C(module_defaults) and those of the environment on the controller hold as well, and the
-        strictest wins, so a task can only tighten them. The variables are E(PROXMOX_MAX_CPU), E(PROXMOX_MAX_RAM_MB),
-        E(PROXMOX_MAX_DISK_GB) and E(PROXMOX_MAX_VMS); E(STEWARD_POLICY) set to V(guarded) limits a guest to 16 cores,
-        32768 MiB and 500 GiB, and the cluster to 50 guests.
+      - The limits of C(module_defaults), those of the policy (E(STEWARD_POLICY)) and those of the environment on the
+        controller hold as well, and the strictest wins, so a task can only tighten them. The variables are
+        E(PROXMOX_MAX_CPU), E(PROXMOX_MAX_RAM_MB), E(PROXMOX_MAX_DISK_GB) and E(PROXMOX_MAX_VMS).
       - What a guest has already is not held against a task that leaves or lowers it.
     type: dict
     suboptions:

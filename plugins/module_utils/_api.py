@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ._blast_of.paths import tell
 from ._codec import to_wire
 from ._errors import ApiError, BadInput
 from ._info.bounded import shortened
@@ -56,14 +57,14 @@ def plan_api(options: Mapping[str, Any], world: World) -> Plan:
     plan.steps = [Step(method, path, method.upper(), path, data, why="asked for by path", secrets=hidden)]
     plan.summary = f"{method} {path}"
     plan.before = plan.objects[path]
-    plan.after = (
-        {"exists": False} if method == "delete" else {key: value for key, value in data.items() if key not in hidden}
-    )
+    shown = {key: value for key, value in data.items() if key not in hidden}
+    plan.after = {"exists": False} if method == "delete" else shown
     plan.effects = _effects(method, path, options, data)
-    plan.blast.because(
-        "high", f"a write to {path} is not known to this collection: what it touches is not computed"
-    ).unknown(f"what {method} {path} touches")
-    plan.undo = Undo(why="a write by path has no known inverse")
+    if not tell(world, plan.blast, method, path, shown, before if isinstance(before, dict) else {}):
+        plan.blast.because(
+            "high", f"a write to {path} is not known to this collection: what it touches is not computed"
+        ).unknown(f"what {method} {path} touches")
+    plan.undo = Undo(cannot=({"of": [0], "why": "a write by path has no known inverse"},))
     return plan
 
 

@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from ._errors import Locked, OutcomeUnknown, StewardError, TaskTimeout, Unreachable
+from ._errors import Changed, Locked, OutcomeUnknown, StewardError, TaskTimeout, Unreachable
 from ._plan import Plan, Step, substitute
 from ._task import TaskEnd, is_upid, wait
 
+#: the part of a path that says which guest it is about
+_OF_GUEST = re.compile(r"(/nodes/[^/]+/(?:lxc|qemu)/\d+)(?:/|$)")
+#: what changes nothing in the configuration of a guest
+_KEEPS_CONFIG = frozenset({"pause", "shutdown", "stop"})
 _LOCK_PAUSE = 1.0
 _SETTLE_PAUSE = 0.5
 
@@ -42,12 +47,14 @@ def carry_out(plan: Plan, writer: Writer, patience: Patience) -> dict[str, str]:
     On an error the progress of the plan says which steps were done, which one failed, and which were not tried.
     """
     known: dict[str, str] = {}
+    watch = _Watch(plan.marks, writer)
     plan.progress = [{"status": "not tried"} for _step in plan.steps]
     for step, went in zip(plan.steps, plan.progress, strict=True):
         # a step builds on those before it, so only the last one may be left running
         patient = patience if went is plan.progress[-1] else replace(patience, wait=True)
-        went.update(status="sent", started=_now())
         try:
+            step = watch.before(step)
+            went.update(status="sent", started=_now())
             answer, end = _do(step, writer, patient, known)
         except StewardError as error:
             lost = isinstance(error, (OutcomeUnknown, TaskTimeout))
@@ -62,12 +69,39 @@ def carry_out(plan: Plan, writer: Writer, patience: Patience) -> dict[str, str]:
             went["upid"] = answer
         if end:
             plan.warnings += end.warnings
+        if step.gives:
+            plan.result.update(step.gives(answer))
         waiting = is_upid(answer) and not end
         went.update(status="started" if waiting else "done")
         if not waiting:
             went["finished"] = _now()
             known.update({symbol: learn(writer, answer) for symbol, learn in step.yields.items()})
     return known
+
+
+class _Watch:
+    """Notices somebody else who changes a guest between two steps of a plan.
+
+    `marks`: target -> the digest of its configuration when it was planned. A step that leaves the configuration alone
+    must find it as it was; after one that changes it, the next takes the new digest for its guard.
+    """
+
+    def __init__(self, marks: Mapping[str, str], reader: Writer) -> None:
+        self._marks: dict[str, str | None] = dict(marks)
+        self._reader = reader
+        self._last: Step | None = None
+
+    def before(self, step: Step) -> Step:
+        """The step as it may be sent now. Raises Changed."""
+        last, self._last = self._last, step
+        path = _OF_GUEST.match(step.path)
+        if last is None or path is None or last.target != step.target or step.target not in self._marks:
+            return step
+        now = self._reader.get(f"{path[1]}/config").get("digest")
+        if last.op in _KEEPS_CONFIG and self._marks[step.target] not in (None, now):
+            raise Changed(f"{step.target} was changed by somebody else while this plan was carried out ({last.op})")
+        self._marks[step.target] = now
+        return replace(step, guard={**step.guard, "digest": now}) if "digest" in step.guard else step
 
 
 def _do(step: Step, writer: Writer, patience: Patience, known: Mapping[str, str]) -> tuple[Any, TaskEnd | None]:

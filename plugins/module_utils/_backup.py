@@ -13,9 +13,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ._errors import BadInput, Refused
 from ._guest.archive import backup_name, backups, content_path, print_config, require_sight
+from ._guest.capacity import tell_room
 from ._guest.draft import Draft
 from ._guest.lookup import Guest, require, without_digest
 from ._guest.power import read_state
+from ._guest.way_back import tell_what_stays
 from ._names import STORAGE, SYMBOL, VOLID, check_text, segment
 from ._plan import Effect, Plan, Step, after_apply, is_symbol
 from ._planner import Planner
@@ -93,7 +95,9 @@ class _Backups:
 
     def _wanted(self) -> dict[str, Any] | None:
         """The newest backup that already is what the task wants; without name and max_age there is never one."""
-        name, age = self.options.get("name"), self.options.get("max_age")
+        name, age, volid = (self.options.get(word) for word in ("name", "max_age", "volid"))
+        if volid:
+            return self._named(volid)
         if not name and not age:
             return None
         rows = [row for row in self.rows if not name or backup_name(row) == name]
@@ -101,6 +105,14 @@ class _Backups:
             oldest = time.time() - parse_age("max_age", age).total_seconds()
             rows = [row for row in rows if row.get("ctime") is None or float(row["ctime"]) >= oldest]
         return rows[-1] if rows else None
+
+    def _named(self, volid: str) -> dict[str, Any]:
+        """The backup that a task names; it is described, and never made."""
+        row = next((row for row in self.rows if row["volid"] == volid), None)
+        if row is None:
+            self._require_sight()
+            raise BadInput(f"volid: there is no backup '{volid}' of guest {self.vmid}", "backup_info lists them")
+        return row
 
     def _make(self) -> None:
         options, draft, guest = self.options, self.draft, self.guest
@@ -161,7 +173,13 @@ class _Backups:
         ]
         draft.plan.blast.storages.add(self.storage)
         draft.blast(*self._disturbance(power["power"] == "running"))
-        draft.undo({"op": "delete", "target": f"backup/{volid}"})
+        last = int(self.rows[-1].get("size") or 0) if self.rows else 0
+        tell_room(self.world, draft.plan.blast, guest.node, {self.storage: last}, guest.target, "about")
+        where: dict[str, Any] = {"vmid": self.vmid, "node": guest.node, "storage": self.storage}
+        draft.undo("delete", target=f"backup/{volid}", **where)
+        if options.get("protected"):  # what is protected is not removed
+            where |= {"data": {"protected": False}, "left": {"protected": True}}
+            draft.undo("update", target=f"backup/{volid}", **where)
         draft.plan.result.update(volid=volid, backup=row)
         draft.plan.finish = lambda reader: self._made(reader, before)
 
@@ -228,11 +246,23 @@ class _Backups:
             Effect(self.list_name, "add", {**found, **changes}),
         ]
         self.draft.undo(
-            {"op": "update", "target": f"backup/{found['volid']}", "data": {key: found.get(key) for key in changes}}
+            "update",
+            target=f"backup/{found['volid']}",
+            vmid=self.vmid,
+            node=self.guest.node,
+            storage=self.storage,
+            data={key: self._was(found, key) for key in changes},
+            left=changes,
         )
         self.draft.blast(
             "low" if changes.get("protected", True) else "medium", f"changes {', '.join(changes)} of a backup"
         )
+
+    def _was(self, found: Mapping[str, Any], key: str) -> Any:
+        """What is there before a change; the list has only the first line of notes."""
+        if key == "protected":
+            return bool(found.get("protected"))
+        return str(self.world.get(f"{self.path}/{_volume(found['volid'])}").get("notes") or "")
 
     # -- absent, pruned ------------------------------------------------------------------------------------------
 
@@ -242,6 +272,7 @@ class _Backups:
         doomed = [row for row in self.rows if (row["volid"] == volid if volid else backup_name(row) == name)]
         for row in doomed:
             self._remove(row, "state is absent")
+        tell_what_stays(self.world, self.draft, self.rows, doomed)
         return self._done()
 
     def prune(self) -> Plan:
@@ -257,9 +288,10 @@ class _Backups:
         ]
         zone = self._zone() if keep.keys() - {"last"} else UTC
         stay = kept([float(row.get("ctime") or time.time()) for row in rows], keep, zone)
-        for index, row in enumerate(rows):
-            if index not in stay:
-                self._remove(row, f"not kept by {', '.join(f'{rule}={count}' for rule, count in keep.items())}")
+        doomed = [row for index, row in enumerate(rows) if index not in stay]
+        for row in doomed:
+            self._remove(row, f"not kept by {', '.join(f'{rule}={count}' for rule, count in keep.items())}")
+        tell_what_stays(self.world, self.draft, self.rows, doomed)
         return self._done()
 
     def _require_sight(self) -> None:

@@ -3,12 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From options to a result: the order of things, the same for the front door and for a module on a target.
 
-options -> planner(wanted, world) -> Plan -> privileges -> [ledger] -> carry out -> result
+options -> planner(wanted, world) -> Plan -> policy -> [privileges, approval, ledger] -> carry out -> result
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ._apply import Patience, Writer, carry_out
@@ -17,6 +19,7 @@ from ._errors import Refused, StewardError, Taken
 from ._memory import Memory
 from ._plan import Plan, compute_digest
 from ._planner import Planner
+from ._policy import Policy, judge
 from ._privileges import assess, refuse_missing
 from ._turn import Turn
 from ._world import World
@@ -50,22 +53,35 @@ class Work:
     def _take_turn(self) -> Turn | None:
         """Wait for others that would make the same thing. A preview makes nothing."""
         what = "" if self.check else self.planner.turn(self.options)
+        return self._turn_at(what) if what and self.where else None
+
+    def _turn_at(self, what: str) -> Turn:
+        return Turn(f"{what} at {self.where}", self._patience.task_timeout)
+
+    @property
+    def where(self) -> str:
+        """The cluster, as far as the connection tells; "" for root's commands on a node."""
         connection = getattr(self.writer, "connection", None)
-        if not what or connection is None:
-            return None
-        return Turn(f"{what} at {', '.join(connection.hosts)}:{connection.port}", self._patience.task_timeout)
+        return f"{', '.join(connection.hosts)}:{connection.port}" if connection else ""
 
     def _plan(self) -> Plan:
+        self._planned_at = time.time_ns()
         connection = getattr(self.writer, "connection", None)
         identity = connection.identity if connection else "root"
         is_root = connection.is_root if connection else True
-        world = World(self.writer.get, self.memory, self.check, identity, is_root)
+        self._world = world = World(self.writer.get, self.memory, self.check, identity, is_root)
         plan = self.planner.plan(self.options, world)
         plan.digest = compute_digest(plan, self.memory.bound, self.memory.symbols)
         needs = [need for step in plan.steps for need in step.needs]
         plan.privileges = assess(needs, world.permissions() if needs else None, is_root)
+        if plan.steps:
+            plan.reads = [{"path": need.path, "any_of": list(need.any_of)} for need in world.relied_on]
         self.identity = identity
         return plan
+
+    def judge(self) -> None:
+        """Raise Refused where the policy forbids the plan, whoever approves it."""
+        judge(Policy.of_task(self.options), self.plan, self._world)
 
     def allow(self, bound_to: str | None = None) -> None:
         """Raise Refused where the plan may not run: a privilege is missing, or it is not the plan that was recorded."""
@@ -79,11 +95,31 @@ class Work:
     def carry_out(self) -> None:
         """Do it, and remember what this run made."""
         patience = self._patience
-        found = self._carry_out(patience)
-        self.memory.remember(self.plan, found, check=False)
+        with self._alone():
+            self.plan.values = self._carry_out(patience)
+        self.memory.remember(self.plan, self.plan.values, check=False)
         if self.plan.finish and patience.wait:
             self.plan.result.update(self.plan.finish(self.writer))
         self.settle()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else of this machine changes these objects; whoever did since they were planned is noticed."""
+        with ExitStack() as held:
+            turns = []
+            for target in sorted(self.plan.targets) if self.where else ():
+                turns.append(self._turn_at(target))
+                held.callback(turns[-1].end)
+            if any(turn.used_since(self._planned_at) for turn in turns):
+                again = self._plan()
+                if again.digest != self.plan.digest:
+                    raise Refused(
+                        f"Another task of this machine has changed {', '.join(self.plan.targets)} since this was"
+                        " planned",
+                        "Run the task again to plan from the new state",
+                    )
+                self._go_on_with(again)
+            yield
 
     @property
     def _patience(self) -> Patience:
@@ -105,12 +141,17 @@ class Work:
                 again = self._plan()
                 if again.digest != self.plan.digest or again.symbols == self.plan.symbols:
                     raise
-                taken = ", ".join(self.plan.symbols)
-                again.warnings.append(
-                    f"{taken} was taken by somebody else in the meantime; {', '.join(again.symbols)} is used"
-                )
-                self.plan = again
+                self._go_on_with(again)
         return carry_out(self.plan, self.writer, patience)
+
+    def _go_on_with(self, again: Plan) -> None:
+        """The same plan, from what is there now; an id that it chose may be another one."""
+        if again.symbols != self.plan.symbols:
+            taken = ", ".join(self.plan.symbols)
+            again.warnings.append(
+                f"{taken} was taken by somebody else in the meantime; {', '.join(again.symbols)} is used"
+            )
+        self.plan = again
 
     def settle(self) -> None:
         """Wait for what a real run waits for at its end, also where nothing had to be done."""

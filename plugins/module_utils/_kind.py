@@ -4,7 +4,7 @@
 """Objects of the API that data can describe: a Kind is a row of a table, and one planner serves them all.
 
 A Kind says how its key is made, where it is listed, which calls write it, whether PUT merges or replaces, how a field
-is unset, and whether a config digest guards it. What a table cannot say is in the hooks `writes` and `wire`.
+is unset, and whether a config digest guards it. What a table cannot say is in the hooks `writes`, `wire` and `blast`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ._blast import Blast
 from ._codec import STRING, Codec
 from ._errors import Refused
 from ._names import check_text, segment
 from ._plan import Effect, Plan, Step, Undo
 from ._planner import Planner
 from ._privileges import Need, held
-from ._world import World
+from ._world import World, address
 
 Values = Mapping[str, Any]
 
@@ -69,14 +70,22 @@ class Kind:
     feels: tuple[str, str]
     #: any of these lets the credential see an entry; without, one that is not listed is unknown. Paths hold {fields}
     sees: tuple[Need, ...] = ()
+    #: the parameters with which the list tells all fields
+    list_with: Values = field(default_factory=dict)
+    #: hook: what an update needs, where that is less than what `writes` says
+    updates: Callable[[Values], tuple[Need, ...]] | None = None
     #: PUT forgets what it does not carry, so the whole object is sent
     replaces: bool = False
     #: the calls that take the list's config digest
     guards: tuple[str, ...] = ()
     #: (level, why) of a change; {fields} of the object
     risk: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    #: what a deleted object takes along, that no create brings back
+    lost: str = ""
     #: hook: the parameters of a call as the API wants them
     wire: Callable[[Values], dict[str, Any]] | None = None
+    #: hook: who else feels a change, from the object before and after it; None where it does not exist
+    blast: Callable[[World, Blast, Values | None, Values | None], None] | None = None
 
 
 def planner_of(kind: Kind) -> Planner:
@@ -114,12 +123,23 @@ class _Change:
         plan.summary = f"{op} {title}"
         plan.before, plan.after = self.have or {}, after or {}
         plan.effects = self._effects(after)
-        plan.undo = Undo(({"op": _INVERSE[op], "target": title, "data": self.have or {}},))
-        level, why = self.kind.risk.get(op, ("low", "changes little"))
-        plan.blast.because(level, why.format(**values))
+        lost = self.kind.lost if op == "delete" else ""
+        plan.undo = Undo(cannot=({"of": [0], "why": lost},)) if lost else Undo((self._way_back(op, title, after),))
+        if op in self.kind.risk:
+            level, why = self.kind.risk[op]
+            plan.blast.because(level, why.format(**values))
         kind_of, name = self.kind.feels
         getattr(plan.blast, kind_of).add(name.format(**values))
+        if self.kind.blast:
+            self.kind.blast(self.world, plan.blast, self.have, after)
         return plan
+
+    def _way_back(self, op: str, title: str, after: Values | None) -> dict[str, Any]:
+        """What the object was, and what is left, so that a later change by somebody else is noticed."""
+        was = self.have or {name: self.want[name] for name in self._keys()}
+        implied = {name: one.implied for name, one in self.kind.fields.items() if one.implied is not None}
+        left = {"left": {**implied, **after}} if after is not None else {}
+        return {"op": _INVERSE[op], "target": title, "of": [0], "kind": self.kind.name, "data": was, **left}
 
     def _step(self, op: str, title: str, values: Values) -> Step:
         kind = self.kind
@@ -148,26 +168,32 @@ class _Change:
             call.path.format(**names),
             {**data, **call.extra},
             why=_WHY[op],
-            needs=kind.writes(values),
+            needs=(kind.updates if kind.updates and op == "update" else kind.writes)(values),
             guard={"digest": digest} if digest and op in kind.guards else {},
         )
 
     def _read(self) -> tuple[dict[str, Any] | None, Values | None]:
         """The object as it is, decoded, and its row in the list."""
-        for row in self.world.get(self.kind.list_path) or []:
+        sees = [Need(need.path.format(**self.want), need.any_of) for need in self.kind.sees]
+        if sees:  # the last is the narrowest: who may write often holds it anyhow
+            self.world.relies_on(sees[-1])
+        for row in self._rows():
             decoded = self._decode(row)
             if all(decoded[name] == self.want[name] for name in self._keys()):
                 return decoded, row
-        if self.kind.sees and not self.world.is_root and not self.world.made_here(self.kind.list_path):
-            needs = [Need(need.path.format(**self.want), need.any_of) for need in self.kind.sees]
-            if not any(held(self.world.permissions(), need) for need in needs):
-                title = self.kind.title.format(**self.want)
-                asked = " or ".join(f"{' or '.join(need.any_of)} on {need.path}" for need in needs)
-                raise Refused(
-                    f"Whether {title} exists is unknown: {self.world.identity} may not see every entry",
-                    f"Grant {asked}",
-                )
+        if sees and not self.world.is_root and not self.world.made_here(self._list):
+            self._refuse_unseen(sees)
         return None, None
+
+    def _refuse_unseen(self, sees: list[Need]) -> None:
+        """Raise Refused where the list may be shortened to what the credential sees."""
+        if not any(held(self.world.permissions_now(), need) for need in sees):
+            title = self.kind.title.format(**self.want)
+            asked = " or ".join(f"{' or '.join(need.any_of)} on {need.path}" for need in sees)
+            raise Refused(
+                f"Whether {title} exists is unknown: {self.world.identity} may not see every entry",
+                f"Grant {asked}",
+            )
 
     def _decode(self, row: Values) -> dict[str, Any]:
         fields = self.kind.fields.items()
@@ -182,14 +208,22 @@ class _Change:
     def _check(self) -> None:
         for name, one in self.kind.fields.items():
             value = self.want.get(name)
-            if isinstance(value, str):
-                check_text(name, value)
+            for text in value if isinstance(value, list) else [value] if isinstance(value, str) else []:
+                check_text(name, text)
                 if one.check:
-                    one.check(name, value)
+                    one.check(name, text)
 
     def _effects(self, after: Values | None) -> list[Effect]:
         """The list as a later task of a --check run reads it."""
-        rows = [row for row in self.world.get(self.kind.list_path) or [] if row is not self.row and row != self.row]
+        rows = [row for row in self._rows() if row is not self.row and row != self.row]
         if after is not None:
-            rows.append({name: self.kind.fields[name].codec.encode(value) for name, value in after.items()})
-        return [Effect(self.kind.list_path, "set", rows)]
+            wire = {name: self.kind.fields[name].codec.encode(value) for name, value in after.items()}
+            rows.append({**(self.row or {}), **wire})
+        return [Effect(self._list, "set", rows)]
+
+    @property
+    def _list(self) -> str:
+        return address(self.kind.list_path, self.kind.list_with)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return self.world.get(self.kind.list_path, **self.kind.list_with) or []

@@ -54,6 +54,16 @@ POOL = Rule(
     256,
     "a pool id has letters, digits, dot, dash, underscore; at most three levels with /",
 )
+USER = Rule(
+    re.compile(r"[^\s:/]+@[A-Za-z][A-Za-z0-9._-]+"),
+    64,
+    "a user is NAME@REALM, at most 64 characters, for example ci@pve",
+)
+TOKEN = Rule(
+    re.compile(r"[A-Za-z][A-Za-z0-9._-]+"),
+    64,
+    "a token name has 2 to 64 letters, digits, dots, dashes and underscores and begins with a letter",
+)
 MAC = Rule(
     re.compile(r"[0-9A-Fa-f][02468ACEace](?::[0-9A-Fa-f]{2}){5}"), 17, "a unicast MAC address such as BC:24:11:00:00:01"
 )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ from ._names import SYMBOL
 from ._privileges import Need
 
 HIDDEN = "********"
+#: what a step is, beside how it went
+STEP_KEYS = ("op", "target", "method", "path", "data", "why")
 
 
 def after_apply(what: str) -> str:
@@ -49,6 +51,8 @@ class Step:
     secrets: frozenset[str] = frozenset()
     #: symbol -> how to learn its value once the step is done: (reader, what the call returned) -> value
     yields: Mapping[str, Callable[[Any, Any], str]] = field(default_factory=dict)
+    #: answer -> what the task returns of it, once: a secret, which is in no plan and no ledger
+    gives: Callable[[Any], dict[str, Any]] | None = None
     #: where the answer is not the end: reader -> what is still waited for, "" once it holds
     until: Callable[[Any], str] | None = None
     #: seconds that the server itself may take for it, by what the task asked for: task_timeout does not cut them short
@@ -83,13 +87,21 @@ class Effect:
 
 @dataclass(frozen=True)
 class Undo:
-    """How to take a plan back, or why that cannot be done."""
+    """How to take a plan back, what was done last first; and why of some of it that cannot be done.
+
+    Each entry says `of`: the places of the plan's steps that it is about. A step holds all that a later run needs.
+    """
 
     steps: tuple[Mapping[str, Any], ...] = ()
-    why: str = ""
+    cannot: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def why(self) -> str:
+        return "; ".join(dict.fromkeys(str(one["why"]) for one in self.cannot))
 
     def public(self) -> dict[str, Any]:
-        return {"possible": False, "why": self.why} if self.why else {"possible": True, "steps": list(self.steps)}
+        why = {"why": self.why, "cannot": list(self.cannot)} if self.cannot else {}
+        return {"possible": not self.cannot, **why, "steps": list(self.steps)}
 
 
 @dataclass
@@ -108,6 +120,8 @@ class Plan:
     effects: list[Effect] = field(default_factory=list)
     #: ids chosen while planning: value -> its symbol
     symbols: dict[str, str] = field(default_factory=dict)
+    #: guest -> the digest of its configuration, as it was read
+    marks: dict[str, str] = field(default_factory=dict)
     #: objects that come to be under a name that the server chooses, such as backup/<symbol>
     makes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -119,8 +133,12 @@ class Plan:
     wait_for: Callable[[Any], dict[str, Any]] | None = None
     # filled by the engine
     digest: str = ""
+    binding: dict[str, Any] = field(default_factory=dict)
     privileges: list[dict[str, Any]] = field(default_factory=list)
+    reads: list[dict[str, Any]] = field(default_factory=list)
     progress: list[dict[str, Any]] = field(default_factory=list)
+    #: symbol -> what it turned out to be
+    values: dict[str, str] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
@@ -145,10 +163,14 @@ class Plan:
             "privileges": self.privileges,
             "undo": self.undo.public() if self.steps else {"possible": True, "steps": []},
         }
+        if self.reads:
+            shown["reads"] = self.reads
         if self.state is not None:
             shown["state"] = self.state
         if self.steps:
             shown["before"], shown["after"] = self.before, self.after
+        if self.values:
+            shown["values"] = self.values
         return shown
 
     def diff(self) -> dict[str, Any]:
@@ -167,13 +189,26 @@ def sha256(value: Any) -> str:
 
 
 def compute_digest(plan: Plan, bound: Mapping[str, str], symbols: Mapping[str, str]) -> str:
-    """The digest of a plan. `bound`: objects that this run made or changed, with the digest that did it; `symbols`:
-    values that this run allocated, with their symbols."""
+    """The digest of a plan, whose `binding` is filled in: what the digest is over, beside the steps.
+
+    `bound`: objects that this run made or changed, with the digest that did it; `symbols`: values that this run
+    allocated, with their symbols.
+    """
     known = {**symbols, **plan.symbols}
-    steps = [step.public() | {"why": ""} for step in plan.steps]
-    facts = {target: symbolic(seen, known) for target, seen in plan.objects.items()}
-    objects = {target: bound.get(target) or sha256(seen) for target, seen in facts.items()}
-    return sha256(symbolic({"steps": steps, "objects": objects}, known))
+    steps = [step.public() for step in plan.steps]
+    objects = {target: bound.get(target) or symbolic(seen, known) for target, seen in plan.objects.items()}
+    # a symbol may name an id that has a symbol itself
+    text = canonical([steps, objects, list(known.values())]).decode()
+    used = {value: symbol for value, symbol in known.items() if json.dumps(value)[1:-1] in text}
+    plan.binding = {"objects": objects, "symbols": used}
+    return digest_of(steps, plan.binding)
+
+
+def digest_of(steps: Iterable[Mapping[str, Any]], binding: Mapping[str, Any]) -> str:
+    """The digest of a plan in its public form: whoever has its steps and its binding can compute it."""
+    bare = [{key: "" if key == "why" else step[key] for key in STEP_KEYS} for step in steps]
+    objects = {name: seen if isinstance(seen, str) else sha256(seen) for name, seen in binding["objects"].items()}
+    return sha256(symbolic({"steps": bare, "objects": objects}, binding["symbols"]))
 
 
 _ID_KEYS = frozenset({"vmid", "newid"})

@@ -11,12 +11,13 @@ from typing import Any
 
 from ._connection import argument_spec, waiting_spec
 from ._plan import Plan
+from ._policy import gate_spec
 from ._world import World
 
 #: set by the front door alone: the run's memory, and the digest that a real run is bound to
 FRONT_DOOR: dict[str, dict[str, Any]] = {"front_door": {"type": "raw", "no_log": False}}
-#: beside the options, from the front door alone: what the environment and module_defaults say that no task may loosen
-POLICY = "front_door_policy"
+#: beside the options, from the front door alone: what the ledger says of the operation that is to be taken back
+RECORDED = "front_door_recorded"
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,14 @@ class Planner:
     reads_only: bool = False
     #: what tasks on one machine take turns at, from planning to the last step; "" for nothing
     turn: Callable[[Mapping[str, Any]], str] = lambda _options: ""
+    #: the key of the result that holds a secret, once: Ansible is to show nothing of such a result
+    tells: str = ""
     where: str = "api"
     service: str = "PVE"
 
     def argument_spec(self) -> dict[str, Any]:
         """The module's whole argument spec; the doc fragments say the same."""
-        shared = {} if self.where == "host" else {**argument_spec(), **({} if self.reads_only else waiting_spec())}
+        shared = {} if self.reads_only else gate_spec()
+        if self.where == "api":
+            shared |= argument_spec() | ({} if self.reads_only else waiting_spec())
         return {**self.options, **shared, **FRONT_DOOR}

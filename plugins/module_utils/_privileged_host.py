@@ -18,6 +18,7 @@ from ._errors import ApiError, Refused
 from ._guest import config as guest_config
 from ._guest import effects
 from ._guest.draft import Draft
+from ._guest.identity import identity
 from ._guest.lookup import Guest
 from ._guest.lxc_options import FEATURES, LXC
 from ._guest.symbols import planned
@@ -98,7 +99,7 @@ def _create(draft: Draft, wanted: Mapping[str, Any], call: Mapping[str, Any]) ->
     config = _as_created(guest, call)
     draft.step(Step("create", guest.target, "RUN", "pct create", call, why="it does not exist"))
     draft.consulted(guest.target, {"exists": False})
-    draft.undo({"op": "destroy", "target": guest.target})
+    draft.undo("destroy", node=guest.node, born=identity(LXC, config))
     draft.blast("medium", f"runs pct create as root on {guest.node}; the container may use nesting and keyctl")
     plan.blast.storages.add(wanted["storage"])
     plan.before, plan.after = {"exists": False}, {"exists": True, **config}

@@ -42,6 +42,18 @@ def _on(permissions: Mapping[str, Mapping[str, Any]], path: str, any_of: tuple[s
     return False
 
 
+def held_below(permissions: Mapping[str, Mapping[str, Any]] | None, path: str, any_of: tuple[str, ...]) -> bool:
+    """Does the credential hold any one of them on everything below `path`? Not known counts as no."""
+    if permissions is None:
+        return False
+    nearest = path
+    while nearest not in permissions and nearest != "/":
+        nearest = nearest.rpartition("/")[0] or "/"
+    reaches_down = any(str(permissions.get(nearest, {}).get(name, 0)) == "1" for name in any_of)
+    below = (granted for place, granted in permissions.items() if place.startswith(f"{path}/"))
+    return reaches_down and all(any(name in granted for name in any_of) for granted in below)
+
+
 def assess(needs: list[Need], permissions: Mapping[str, Any] | None, is_root: bool) -> list[dict[str, Any]]:
     """The plan's `privileges`: each need once, with `held` true, false or unknown."""
     rows = []

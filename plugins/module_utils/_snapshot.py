@@ -11,20 +11,22 @@ from typing import Any
 
 from ._errors import BadInput, Refused
 from ._guest import effects
+from ._guest.before import SPEC as SNAPSHOT_BEFORE
+from ._guest.before import with_undo_point
 from ._guest.dependents import moment, replication_jobs
 from ._guest.draft import Draft
 from ._guest.limits import check_limits
 from ._guest.lookup import Guest, require
-from ._guest.lxc_options import LXC
 from ._guest.power import read_state
+from ._guest.snapshots import held_volumes, refuse_unable, saved_config, take
 from ._guest.tables import TABLES
-from ._guest.volumes import storage_of, volume_codec, volume_of
+from ._guest.uses import tell_volumes_back
+from ._guest.volumes import storage_of
 from ._names import SNAPSHOT, check_text, segment
 from ._plan import Effect, Plan, Step
 from ._planner import Planner
 from ._privileges import Need
 from ._prune import parse_age
-from ._storage import storages
 from ._world import World
 
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -39,14 +41,15 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "keep": {"type": "int"},
     "older_than": {"type": "str"},
     "prefix": {"type": "str", "default": ""},
+    "snapshot_before": SNAPSHOT_BEFORE,
 }
-
-#: storages that can snapshot a container's volume (pve-storage: volume_has_feature; a raw file cannot)
-_SNAPSHOT_STORAGES = frozenset({"zfspool", "lvmthin", "rbd", "btrfs"})
 
 #: keys of a snapshot's configuration that are about the snapshot
 _OF_SNAPSHOT = frozenset(
-    {"description", "digest", "parent", "snapstate", "snaptime", "vmstate", "runningmachine", "runningcpu"}
+    {
+        *("description", "digest", "parent", "snapstate", "snaptime", "vmstate"),
+        *("runningmachine", "runningcpu", "running-nets-host-mtu"),
+    }
 )
 
 
@@ -83,21 +86,22 @@ class _Snapshots:
         if self.found:
             self._describe()
             return self._done()
-        self._refuse_without_feature()
-        data = {"snapname": self.name, "description": self.options.get("description")}
+        refuse_unable(self.world, self.guest)
+        said = self.options.get("description")
+        data = {"snapname": self.name, **({"description": said} if said is not None else {})}
         if self.options["vmstate"]:
             if self.guest.kind == "lxc":
                 raise BadInput("vmstate: a container has no RAM to save")
             data["vmstate"] = 1
-        self._step("snapshot", "POST", self.path, data, "it does not exist", "VM.Snapshot")
-        self.draft.shows(f"snapshot {self.name}", None, self.options.get("description") or "")
+        self.draft.step(take(self.guest, data, "it does not exist"))
+        self.draft.shows(f"snapshot {self.name}", None, said or "")
         above = {"parent": self._current["parent"]} if "parent" in self._current else {}
-        row = {"name": self.name, "description": self.options.get("description") or "", **above}
+        row = {"name": self.name, "description": said or "", **above}
         self.planned.insert(len(self.planned) - 1, row)
         self._current["parent"] = self.name
-        kept = {key: value for key, value in (self.guest.config or {}).items() if key not in ("digest", "parent")}
+        kept = saved_config(self.guest, said or "")
         self.draft.plan.effects.append(Effect(f"{self.path}/{self.name}/config", "set", kept))
-        self.draft.undo({"op": "delsnapshot", "target": self.guest.target, "snapshot": self.name})
+        self.draft.undo("delsnapshot", snapshot=self.name)
         self.draft.blast("low", f"takes a snapshot of {self.guest.target}")
         return self._done()
 
@@ -160,8 +164,8 @@ class _Snapshots:
             *effects.config_is(guest.kind, guest.node, guest.vmid, restored),
             *effects.powered(guest.kind, guest.node, guest.vmid, "running" if runs else "stopped"),
         ]
-        draft.cannot_undo("the state before the rollback is not kept; take a snapshot or a backup first")
-        return self._done()
+        draft.cannot_undo("the state before the rollback is not kept; snapshot_before, or a backup, keeps it")
+        return with_undo_point(self.options, self.world, self.guest, self._done(), back_to=self.name)
 
     def _tell_what_is_lost(self, found: Mapping[str, Any], restored: Mapping[str, Any], power: str, runs: bool) -> None:
         """What a rollback takes away, and what it does to a guest that runs."""
@@ -184,6 +188,7 @@ class _Snapshots:
             blast.because("high", f"{target} is {power} and will be stopped" + ("" if runs else ", and stays so"))
         if found.get("vmstate"):
             blast.because("high", f"{target} runs afterwards, with its memory as it was in snapshot {self.name}")
+        tell_volumes_back(self.world, blast, self.guest, restored)
 
     @property
     def _current(self) -> dict[str, Any]:
@@ -200,11 +205,19 @@ class _Snapshots:
                 row.update({"parent": gone["parent"]} if "parent" in gone else {})
 
     def _restored(self) -> dict[str, Any]:
-        """The configuration after a rollback: the snapshot's; the notes stay those of today."""
+        """The configuration after a rollback: the snapshot's. The notes and the unused volumes stay those of today, and
+        a volume that came later is unused then."""
         saved = self.world.get(f"{self.path}/{segment(self.name)}/config")
         config = {key: value for key, value in saved.items() if key not in _OF_SNAPSHOT}
-        today = {key: value for key, value in (self.guest.config or {}).items() if key == "description"}
-        return {**config, **today}
+        today, kind = self.guest.config or {}, self.guest.kind
+        there = set(held_volumes(kind, config).values())
+        stays = {key: value for key, value in today.items() if key == "description" or key.startswith("unused")}
+        left = {**config, **{key: value for key, value in stays.items() if value not in there}}
+        free = (key for key in map("unused{}".format, range(256)) if key not in today)
+        for volume in held_volumes(kind, today).values():
+            if storage_of(volume) and volume not in there:
+                left[next(free)] = volume
+        return left
 
     def _describe(self) -> None:
         wanted, there = self.options.get("description"), str((self.found or {}).get("description") or "").rstrip("\n")
@@ -220,7 +233,7 @@ class _Snapshots:
         )
         self.draft.shows("description", there, wanted)
         self.planned = [row | {"description": wanted} if row["name"] == self.name else row for row in self.planned]
-        self.draft.undo({"op": "describe", "target": self.guest.target, "snapshot": self.name, "description": there})
+        self.draft.undo("describe", snapshot=self.name, description=there, left=wanted)
         self.draft.blast("low", "changes a description")
 
     def _delete(self, name: str, why: str) -> None:
@@ -239,22 +252,6 @@ class _Snapshots:
             found += more
             names |= set(more)
         return found
-
-    def _refuse_without_feature(self) -> None:
-        """A container whose volumes lie on a storage without snapshots: Proxmox would only say so in the task."""
-        if self.guest.kind != "lxc":
-            return
-        there = storages(self.world, self.guest.node)
-        for slot, text in (self.guest.config or {}).items():
-            if slot == "rootfs" or (slot.startswith("mp") and slot[2:].isdigit()):
-                storage = storage_of(volume_of(volume_codec(LXC, slot), text))
-                backend = there.get(storage, {}).get("type")
-                if backend and backend not in _SNAPSHOT_STORAGES:
-                    raise Refused(
-                        f"{self.guest.target} cannot have snapshots: {slot} is on storage '{storage}' of type"
-                        f" {backend}",
-                        "Back it up instead, or keep its volumes on zfspool, lvmthin, btrfs or rbd",
-                    )
 
     def _step(self, op: str, method: str, path: str, data: Mapping[str, Any], why: str, *privileges: str) -> None:
         data = {key: value for key, value in data.items() if value is not None}

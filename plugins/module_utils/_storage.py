@@ -19,8 +19,12 @@ def storages(world: World, node: str) -> dict[str, dict[str, Any]]:
 
 def sees_storage(world: World, storage: str) -> bool:
     """May the credential see the storage? Where it may not, nothing can be said about it, and its plan says so."""
-    need = Need(f"/storage/{storage}", ("Datastore.Audit", "Datastore.AllocateSpace"))
-    return world.is_root or held(world.permissions(), need) is not False
+    return world.is_root or held(world.permissions(), sight_of(storage)) is not False
+
+
+def sight_of(storage: str) -> Need:
+    """What shows a storage: the server leaves it out of its lists else."""
+    return Need(f"/storage/{storage}", ("Datastore.Audit", "Datastore.AllocateSpace"))
 
 
 def require_storage(world: World, node: str, storage: str, content: str, option: str) -> None:

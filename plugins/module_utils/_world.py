@@ -13,7 +13,9 @@ from typing import Any
 from ._codec import to_wire
 from ._errors import ApiError, NotFound, Unreachable
 from ._memory import Memory
-from ._plan import Effect
+from ._plan import Effect, Plan, compute_digest
+from ._privileges import Need
+from ._reads import dispensable, indispensable, needed_by
 
 #: a list -> the shorter list that is part of it: what is planned for the one is planned for the other
 _HOLDS = {"/cluster/resources": "/cluster/resources?type=vm"}
@@ -33,11 +35,14 @@ class World:
     ) -> None:
         self._read, self._memory, self._check = read, memory, check
         self._seen: dict[str, Any] = {}
+        self._relied_on: dict[Need, None] = {}
         self.identity, self.is_root = identity, is_root
 
     def get(self, path: str, /, **params: Any) -> Any:
         """The data at `path`. Raises NotFound, PermissionDenied and the other errors of the engine."""
         name = address(path, params)
+        if indispensable():
+            self.relies_on(needed_by(path))
         effects = self._effects(name)
         start = max((i for i, effect in enumerate(effects) if effect.do in ("set", "gone")), default=None)
         if start is not None:
@@ -65,7 +70,8 @@ class World:
 
         def data_or_refusal(path: str) -> Any:
             try:
-                return self.get(path, **params)
+                with dispensable():
+                    return self.get(path, **params)
             except ApiError as error:
                 return error
             except Unreachable as error:
@@ -76,6 +82,16 @@ class World:
         wanted = list(dict.fromkeys(paths))
         with ThreadPoolExecutor(max_workers=at_once) as threads:
             return dict(zip(wanted, threads.map(data_or_refusal, wanted), strict=True))
+
+    def relies_on(self, need: Need | None) -> None:
+        """The planner needs this to know what it must know."""
+        if need:
+            self._relied_on.setdefault(need)
+
+    @property
+    def relied_on(self) -> list[Need]:
+        """What the credential could not have planned without."""
+        return list(self._relied_on)
 
     def foretold(self, path: str, /, **params: Any) -> bool:
         """Would what this --check run has planned so far change what is read there?"""
@@ -89,9 +105,17 @@ class World:
         """How many objects of this run have a name that begins with `prefix`."""
         return sum(name.startswith(prefix) for name in self._memory.made)
 
+    def digest(self, plan: Plan) -> str:
+        """The digest of a plan, as this run computes it."""
+        return compute_digest(plan, self._memory.bound, self._memory.symbols)
+
     def permissions(self) -> Mapping[str, Any] | None:
         """The credential's effective permissions, read once per run; None where they cannot be known."""
-        if self.is_root or (self._check and self._memory.permissions_foretold):
+        return None if self._check and self._memory.permissions_foretold else self.permissions_now()
+
+    def permissions_now(self) -> Mapping[str, Any] | None:
+        """Those by which the server shortens what is read now, whatever a --check run has planned to change of them."""
+        if self.is_root:
             return None
         known = self._memory.permissions.get(self.identity)
         if known is None:

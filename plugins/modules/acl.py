@@ -18,6 +18,7 @@ extends_documentation_fragment:
   - steward.proxmox.attributes.action_group
   - steward.proxmox.connection
   - steward.proxmox.waiting
+  - steward.proxmox.policy
 options:
   path:
     description: The path, for example V(/), V(/vms/200) or V(/pool/web).

@@ -15,13 +15,16 @@ description:
   - V(put) sends only what differs from a GET of the same path, V(delete) does nothing where GET finds nothing,
     and V(post) does nothing where the path in O(creates) exists. Where that cannot be told, the write is done every
     time.
-  - A write by path is always of high risk, because what it touches is not known.
+  - What a write touches is computed for the paths that C(docs/blast-radius.md) of the collection lists, such as those
+    of storages, the firewall, the network and the guests of a node. Any other write is of high risk, because what it
+    touches is not known.
 author: steward.proxmox contributors (!UNKNOWN)
 extends_documentation_fragment:
   - steward.proxmox.attributes
   - steward.proxmox.attributes.action_group
   - steward.proxmox.connection
   - steward.proxmox.waiting
+  - steward.proxmox.policy
 attributes:
   idempotent:
     support: partial

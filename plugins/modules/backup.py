@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - steward.proxmox.attributes.action_group
   - steward.proxmox.connection
   - steward.proxmox.waiting
+  - steward.proxmox.policy
 options:
   vmid:
     description: Id of the guest.
@@ -51,7 +52,8 @@ options:
     description: A backup that is not older is enough, for example V(24h) or V(7d).
     type: str
   volid:
-    description: With O(state=absent), the backup to remove.
+    description: With O(state=absent), the backup to remove. With V(present), the one whose O(notes) and O(protected)
+      are set; no other is made.
     type: str
   mode:
     description: How a running guest is backed up.

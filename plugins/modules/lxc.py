@@ -27,10 +27,12 @@ extends_documentation_fragment:
   - steward.proxmox.attributes.action_group
   - steward.proxmox.connection
   - steward.proxmox.waiting
+  - steward.proxmox.policy
   - steward.proxmox.guest
   - steward.proxmox.migrate
   - steward.proxmox.wait_for
   - steward.proxmox.limits
+  - steward.proxmox.snapshot_before
 attributes:
   idempotent:
     support: partial

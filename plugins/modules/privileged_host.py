@@ -20,6 +20,7 @@ author: steward.proxmox contributors (!UNKNOWN)
 extends_documentation_fragment:
   - steward.proxmox.attributes
   - steward.proxmox.attributes.action_group
+  - steward.proxmox.policy
 requirements:
   - on the node, a login as root, or sudo 1.9.10 or later with the rule of the collection's C(docs/privileged-host.md)
 options:

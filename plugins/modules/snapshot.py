@@ -11,14 +11,15 @@ version_added: "0.1.0"
 short_description: Manage snapshots of containers and virtual machines
 description:
   - Takes, describes, removes and prunes snapshots, and rolls a guest back to one.
-  - A container whose volumes lie on a storage without snapshots is refused in the plan; Proxmox would only say so in
-    the task.
+  - A guest with a volume that cannot have snapshots is refused in the plan; Proxmox would only say so in the task.
 author: steward.proxmox contributors (!UNKNOWN)
 extends_documentation_fragment:
   - steward.proxmox.attributes
   - steward.proxmox.attributes.action_group
   - steward.proxmox.connection
   - steward.proxmox.waiting
+  - steward.proxmox.policy
+  - steward.proxmox.snapshot_before
 options:
   vmid:
     description: Id of the guest.
@@ -75,6 +76,20 @@ EXAMPLES = r"""
     snapshot: before-update
     state: rolled_back
     start: true
+
+- name: Back to it, with a snapshot of how it is now
+  steward.proxmox.snapshot:
+    vmid: 200
+    snapshot: before-update
+    state: rolled_back
+    snapshot_before: always
+
+- name: Remove the undo points that are older than two weeks
+  steward.proxmox.snapshot:
+    vmid: 200
+    state: pruned
+    prefix: before_
+    older_than: 14d
 
 - name: Keep the newest three of our own
   steward.proxmox.snapshot:

@@ -27,10 +27,12 @@ extends_documentation_fragment:
   - steward.proxmox.attributes.action_group
   - steward.proxmox.connection
   - steward.proxmox.waiting
+  - steward.proxmox.policy
   - steward.proxmox.guest
   - steward.proxmox.migrate
   - steward.proxmox.wait_for
   - steward.proxmox.limits
+  - steward.proxmox.snapshot_before
 attributes:
   idempotent:
     support: partial
@@ -1002,6 +1004,14 @@ EXAMPLES = r"""
     node: pve2
     migrate:
       storage: local-zfs
+
+- name: Grow a disk, which Proxmox cannot shrink again, with a snapshot to go back to
+  steward.proxmox.vm:
+    vmid: 200
+    disks:
+      - slot: scsi0
+        size: 128G
+    snapshot_before: risky
 
 - name: Shut down cleanly, and pull the plug after five minutes
   steward.proxmox.vm:

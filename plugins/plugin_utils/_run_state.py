@@ -17,7 +17,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -26,12 +26,14 @@ from ansible_collections.steward.proxmox.plugins.module_utils._memory import Mem
 
 _PREFIX = f"steward-proxmox-{os.getuid()}-"
 _PARENT = os.getpid()
-_DIRECTORY = Path(tempfile.gettempdir()) / f"{_PREFIX}{_PARENT}-{secrets.token_hex(8)}"
+#: the name of this run, the same in all its forks
+RUN = secrets.token_hex(8)
+_DIRECTORY = Path(tempfile.gettempdir()) / f"{_PREFIX}{_PARENT}-{RUN}"
 
 
-def load_memory() -> Memory:
-    """What the run knows by now."""
-    return Memory.of(list(_entries("memory")))
+def load_memory(before: Iterable[Mapping[str, Any]] = ()) -> Memory:
+    """What the run knows by now, after what it knew `before` it began."""
+    return Memory.of([*before, *_entries("memory")])
 
 
 def store_memory(memory: Memory) -> None:

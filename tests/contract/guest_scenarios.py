@@ -150,7 +150,7 @@ BIRTHS = [
         "restored over what is there",
         324,
         {"force": True, "source": {"archive": {"storage": "local", "guest": 324, "name": "over-324"}}},
-        "restore",
+        "overwrite",
         verb=True,
         first=(("backup", {"vmid": 324, "storage": "local", "name": "over-324"}),),
     ),

@@ -44,6 +44,19 @@ def validated(planner: Planner, options: Mapping[str, Any]) -> dict[str, Any]:
     return parameters
 
 
+class Elsewhere:
+    """The lock of another controller: it holds nobody up on this one."""
+
+    def __init__(self, _what: str, _patience: float) -> None:
+        pass
+
+    def used_since(self, _moment: int) -> bool:
+        return False
+
+    def end(self) -> None:
+        pass
+
+
 class Site:
     """A lab, and what the tests ask of it."""
 
@@ -82,6 +95,8 @@ class Site:
                 "pools": state.pools,
                 "options": state.options,
                 "users": state.users,
+                "roles": state.roles,
+                "groups": state.groups,
             }
         )
 
@@ -111,6 +126,7 @@ class Run:
     entries: list[str] = field(default_factory=list)
     #: of the last task: its plan before anything was carried out, and what was sent until then
     planned: dict[str, Any] = field(default_factory=dict)
+    binding: dict[str, Any] = field(default_factory=dict)
     sent_while_planning: list[str] = field(default_factory=list)
 
     def task(self, module: str, options: Mapping[str, Any], identity: str = "") -> dict[str, Any]:
@@ -122,7 +138,8 @@ class Run:
         try:
             given = self._options(planner, options, identity or self.identity)
             work = Work(planner, given, memory, self.check, open_writer(planner, given))
-            self.planned = copy.deepcopy(work.plan.public())
+            work.judge()
+            self.planned, self.binding = copy.deepcopy(work.plan.public()), copy.deepcopy(work.plan.binding)
             self.sent_while_planning = self.site.writes[before:]
             if self.check:
                 memory.remember(work.plan, {}, check=True)
@@ -154,4 +171,4 @@ class Run:
 def without_progress(plan: Mapping[str, Any]) -> dict[str, Any]:
     """A plan as it was before it was carried out."""
     steps = [{key: value for key, value in step.items() if key not in PROGRESS} for step in plan["steps"]]
-    return {**plan, "steps": steps}
+    return {**{key: value for key, value in plan.items() if key != "values"}, "steps": steps}

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from ansible_collections.steward.proxmox.plugins.module_utils._operations import OPERATIONS
+from ansible_collections.steward.proxmox.plugins.module_utils._plan import digest_of
 
 from tests.contract.harness import PLUGINS, Site, without_progress
 from tests.contract.scenarios import Scenario
@@ -38,6 +40,7 @@ class Proof:
     real: dict[str, Any]
     real_again: dict[str, Any]
     planned: dict[str, Any]
+    binding: dict[str, Any]
     sent_in_check_mode: list[str]
     sent_while_planning: list[str]
     sent: list[str]
@@ -62,7 +65,7 @@ def play(site: Site, scenario: Scenario) -> Proof:
     sent_in_check_mode = site.writes
     run = site.run()
     real = run.done(*task)
-    planned, sent_while_planning = run.planned, run.sent_while_planning
+    planned, binding, sent_while_planning = run.planned, run.binding, run.sent_while_planning
     sent, changed = site.writes, site.picture != before
     again = site.run()
     return Proof(
@@ -73,6 +76,7 @@ def play(site: Site, scenario: Scenario) -> Proof:
         real,
         again.done(*task),
         planned,
+        binding,
         sent_in_check_mode,
         sent_while_planning,
         sent,
@@ -102,9 +106,17 @@ def same_plan(proof: Proof) -> None:
     """The preview is the change."""
     steps = [step["op"] for step in proof.real.get("plan", {"steps": []})["steps"]]
     assert tuple(steps) == proof.scenario.steps, "the scenario plans other steps"
+    assert set(steps) <= OPERATIONS.keys(), "the table of operations does not say whether a step destroys"
     if "plan" in proof.real:
         assert proof.planned == proof.preview["plan"], "law 2: the plan of check mode is not the plan of the real run"
         assert without_progress(proof.real["plan"]) == proof.planned, "law 2: the plan changed while it was carried out"
+
+
+def bound_to_what_is_shown(proof: Proof) -> None:
+    """Whoever is shown a plan and its binding can compute its digest: what is approved is what was looked at."""
+    if proof.planned.get("steps"):
+        shown = json.loads(json.dumps([proof.planned["steps"], proof.binding]))
+        assert digest_of(*shown) == proof.planned["digest"], "law 2: the digest is not that of the plan that is shown"
 
 
 def second_run(proof: Proof) -> None:
@@ -127,7 +139,7 @@ def preview_came_true(proof: Proof) -> None:
 
 
 def secrets_stay_secret(proof: Proof) -> None:
-    seen = json.dumps([proof.results, proof.planned, proof.memory, proof.site.lab.requests])
+    seen = json.dumps([proof.results, proof.planned, proof.binding, proof.memory, proof.site.lab.requests])
     leaked = [secret for secret in {*proof.site.secrets, *proof.scenario.secrets} if secret in seen]
     assert leaked == [], "law 6: a secret is seen"
 
@@ -143,6 +155,7 @@ LAWS: tuple[Callable[[Proof], None], ...] = (
     one_writer,
     honest,
     same_plan,
+    bound_to_what_is_shown,
     second_run,
     preview_came_true,
     secrets_stay_secret,

@@ -69,6 +69,12 @@ def with_mount(vmid: int) -> Options:
     return guest
 
 
+def on_btrfs(vmid: int) -> Options:
+    """A container on a storage that goes back to any of its snapshots."""
+    volume = f"btr:{vmid}/vm-{vmid}-disk-0.raw"
+    return container(vmid, rootfs=f"{volume},size=4G") | {"disks": {volume: 4 << 30}}
+
+
 STOPPED = (
     263,
     266,
@@ -86,6 +92,7 @@ STOPPED = (
     233,
     234,
     235,
+    236,
     240,
     241,
     243,
@@ -96,13 +103,13 @@ STOPPED = (
     249,
 )
 RUNNING = (262, 265, 210, 211, 212, 215, 242, 246, 261)
-MACHINES = (270, 271, 272)
+MACHINES = (270, 271, 272, 273)
 SEED: Options = {
     "guests": (
         {vmid: container(vmid) for vmid in STOPPED}
         | {vmid: container(vmid, running=True) for vmid in RUNNING}
-        | {vmid: machine(vmid, running=vmid == 271) for vmid in MACHINES}
-        | {264: with_mount(264)}
+        | {vmid: machine(vmid, running=vmid in (271, 273)) for vmid in MACHINES}
+        | {264: with_mount(264), 237: on_btrfs(237)}
         | guest_scenarios.SEED
     )
 }
@@ -231,7 +238,7 @@ LXC = [
         "lxc",
         "restored over what is there",
         {"vmid": 224, "force": True, "source": {"archive": {"storage": "local", "guest": 224, "name": "over"}}},
-        ("restore",),
+        ("overwrite",),
         verb=True,
         first=(backup(224, "over"),),
     ),
@@ -271,6 +278,36 @@ SNAPSHOT = [
         "none is old enough",
         {"vmid": 235, "state": "pruned", "older_than": "1h"},
         first=(snapshot(235, "s1"),),
+    ),
+]
+
+UNDO_POINT = [
+    Scenario(
+        "lxc",
+        "grown, with a snapshot to go back to",
+        {"vmid": 236, "rootfs": {"size": "5G"}, "memory": 600, "snapshot_before": "risky"},
+        ("snapshot", "update", "resize"),
+    ),
+    Scenario(
+        "vm",
+        "changed and restarted, with a snapshot before it",
+        {"vmid": 273, "cores": 3, "state": "restarted", "snapshot_before": "always"},
+        ("snapshot", "update", "reboot"),
+        verb=True,
+    ),
+    Scenario(
+        "vm",
+        "little changed, with no snapshot before it",
+        {"vmid": 273, "cores": 2, "snapshot_before": "risky"},
+        ("update",),
+    ),
+    Scenario(
+        "snapshot",
+        "rolled back, with a snapshot of how it was",
+        snapshot(237, "s1", state="rolled_back", snapshot_before="risky")[1],
+        ("snapshot", "rollback"),
+        verb=True,
+        first=(snapshot(237, "s1"), ("lxc", {"vmid": 237, "cores": 2})),
     ),
 ]
 
@@ -325,6 +362,54 @@ ACL = [
     Scenario("acl", "of another reach", entry(252, propagate=False), ("update",), first=(("acl", entry(252)),)),
     Scenario("acl", "taken away", entry(253, state="absent"), ("delete",), first=(("acl", entry(253)),)),
     Scenario("acl", "never there", entry(254, state="absent")),
+]
+
+
+def role(name: str, *privs: str, **more: Any) -> Task:
+    return "role", {"roleid": name, **({"privs": list(privs)} if privs else {}), **more}
+
+
+def user(name: str, **more: Any) -> Task:
+    return "user", {"userid": f"{name}@pve", **more}
+
+
+def token(name: str, **more: Any) -> Task:
+    return "token", {"userid": f"{name}@pve", "tokenid": "t1", **more}
+
+
+def as_root(title: str, task: Task, *steps: str, first: tuple[Task, ...] = ()) -> Scenario:
+    return Scenario(*(task[0], title, task[1]), steps, first=first, identity="root_token")
+
+
+PRINCIPALS = [
+    as_root("made", role("r1", "VM.PowerMgmt", "VM.Audit"), "create"),
+    as_root("with other privileges", role("r2", "VM.Audit"), "update", first=(role("r2", "VM.Clone", "VM.Audit"),)),
+    as_root("removed", role("r3", state="absent"), "delete", first=(role("r3", "VM.Audit"),)),
+    as_root("as wanted already", role("r4", "VM.Clone", "VM.Audit"), first=(role("r4", "VM.Audit,VM.Clone"),)),
+    as_root("never there", role("r5", state="absent")),
+    as_root("made", user("u1", comment="deploys", expire=1999999999, enable=False), "create"),
+    as_root(
+        "put into a group, its comment kept",
+        user("u2", groups=["operators"], email="u2@example.com"),
+        "update",
+        first=(
+            ("api", {"path": "/access/groups", "method": "post", "data": {"groupid": "operators"}}),
+            user("u2", comment="kept"),
+        ),
+    ),
+    as_root("removed with its token", user("u3", state="absent"), "delete", first=(user("u3"), token("u3"))),
+    as_root("as wanted already", user("u4", comment="", enable=True), first=(user("u4", email="u4@example.com"),)),
+    as_root("never there", user("u5", state="absent")),
+    as_root("made", token("u6", comment="deploys", privsep=False), "create", first=(user("u6"),)),
+    as_root(
+        "to end one day, its comment kept",
+        token("u7", expire=1999999999),
+        "update",
+        first=(user("u7"), token("u7", comment="kept")),
+    ),
+    as_root("removed", token("u8", state="absent"), "delete", first=(user("u8"), token("u8"))),
+    as_root("as wanted already", token("u9", privsep=True), first=(user("u9"), token("u9", comment="x"))),
+    as_root("never there", token("u10", state="absent"), first=(user("u10"),)),
 ]
 
 
@@ -438,7 +523,28 @@ HOST = [
     Scenario("privileged_host", "a golden base that is there", golden(291), first=(("privileged_host", golden(291)),)),
 ]
 
-#: has no planner and no plan: it reads files of the controller, so that only tests/parity runs it, through its plugin
-LEDGER = [Scenario("verify_ledger", "an intact ledger", {"allow_incomplete": True})]
+#: what reads a ledger on the controller, so that only tests/parity runs it, through its plugin; of the undone run
+#: there, see tests/parity/stage.py
+RECORDED = {"path": "{{ playbook_dir }}/recorded", "run": "last"}
+LEDGER = [
+    Scenario("verify_ledger", "an intact ledger", {"allow_incomplete": True}),
+    Scenario("undo_info", "of a run", RECORDED),
+    Scenario("undo", "of a change", {**RECORDED, "op": "c0ffee"}),
+]
 
-SCENARIOS = [*LXC, *guest_scenarios.GUESTS, *SNAPSHOT, *BACKUP, *ACL, *FIREWALL_ALIAS, *API, *READS, *HOST]
+#: works on a file that an earlier run has made: tests/integration/saved_plan
+OF_FILES = {"sign_plan"}
+
+SCENARIOS = [
+    *LXC,
+    *guest_scenarios.GUESTS,
+    *SNAPSHOT,
+    *UNDO_POINT,
+    *BACKUP,
+    *ACL,
+    *PRINCIPALS,
+    *FIREWALL_ALIAS,
+    *API,
+    *READS,
+    *HOST,
+]

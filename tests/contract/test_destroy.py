@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.steward.proxmox.plugins.module_utils import _engine
-from ansible_collections.steward.proxmox.plugins.module_utils._planner import POLICY
+from ansible_collections.steward.proxmox.plugins.module_utils._policy import POLICY
+from ansible_collections.steward.proxmox.plugins.plugin_utils._gate.settings import policy_of
 
 from tests.contract import harness
 from tests.contract.harness import Site
@@ -151,7 +152,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
     class Limited(_engine.Work):
         def __init__(self, planner: Any, options: Any, *rest: Any) -> None:
-            super().__init__(planner, {**options, POLICY: {"environments": [variables], "defaults": []}}, *rest)
+            super().__init__(planner, {**options, POLICY: policy_of(variables, []).export()}, *rest)
 
     monkeypatch.setattr(harness, "Work", Limited)
     return variables

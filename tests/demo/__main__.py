@@ -2,13 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The main job from beginning to end, in a lab: previewed, done, done again, verified, tampered with.
+"""The main job from beginning to end, in a lab: previewed, done, done again, changed by a saved plan and taken back,
+verified, tampered with.
 
     python -m tests.demo          # or: make demo
 
 Every claim that is printed was checked. The exit status is 0 where all of them hold.
 """
 
+import json
 import shutil
 import signal
 import socket
@@ -26,6 +28,7 @@ from tests.demo import forger
 from tests.demo.site import ROOT, Run, Site
 
 DEMO = Path(__file__).parent / "demo.yml"
+CHANGE = Path(__file__).parent / "change.yml"
 GOLDEN, COPIES = 9001, {201: "docker1", 202: "docker2", 203: "docker3"}
 
 
@@ -50,9 +53,11 @@ class Demo:
             self.step("1  preview", "on an empty cluster, with --check --diff", self.preview)
             self.step("2  for real", "the same playbook", self.carry_out)
             self.step("3  again", "nothing is left to do", self.repeat)
-            self.step("4  verify", "the ledger says what was done", self.verify)
-            self.step("5  tamper", "with a copy of the ledger", self.tamper)
-            self.step("6  stop", "everything that was started", self.stop)
+            self.step("4  plan", "a change under a policy, saved, and applied as it was saved", self.plan)
+            self.step("5  undo", "what that run did", self.undo)
+            self.step("6  verify", "the ledger says what was done", self.verify)
+            self.step("7  tamper", "with a copy of the ledger", self.tamper)
+            self.step("8  stop", "everything that was started", self.stop)
 
     def step(self, name: str, headline: str, work: Callable[[], str]) -> None:
         print(f"\n== {name}: {headline}")
@@ -94,13 +99,49 @@ class Demo:
         claim("the lab's log has no write request", not run.writes, run)
         return "changed=0, no write request"
 
+    def plan(self) -> str:
+        guarded, plan = {"STEWARD_POLICY": "guarded"}, str(self.folder / "plan.json")
+        preview = self.site.play(CHANGE, "--check", name="4-plan", around=guarded | {"STEWARD_PLAN_JSON": plan})
+        finished(preview)
+        print(f"\n{textwrap.indent(preview.report, '   | ')}\n")
+        docker1, saved = self.guests[201].config, {**guarded, "STEWARD_PLAN": plan}
+        before, docker1["memory"] = docker1["memory"], 2048
+        print("   Somebody gives docker1 2048 MiB of memory meanwhile.")
+        spoiled = self.site.play(CHANGE, name="4-spoiled", around=saved)
+        (reason,) = spoiled.frames("refused")[0]["reasons"]
+        claim("the saved plan is refused, and nothing was sent", spoiled.failed == 1 and not spoiled.writes, spoiled)
+        claim("it says what changed", "memory" in reason and "2048" in reason, spoiled)
+        print(textwrap.indent(textwrap.fill(reason, 106), "        | "))
+        docker1["memory"] = before
+        print("   Without that change, the plan is applied.")
+        run = self.applied = self.site.play(CHANGE, name="4-applied", around=saved)
+        finished(run)
+        planned = steps(json.loads(Path(plan).read_text())["plans"])
+        claim("what was done is what was planned", steps(run.frames("intent")) == planned, run)
+        claim("docker1 has 4096 MiB, and docker2 is off", self.memory_and_power == (4096, False), run)
+        return "refused while something had changed; applied as planned"
+
+    def undo(self) -> str:
+        playbook = ROOT / "playbooks" / "undo.yml"
+        run = self.site.play(playbook, name="5-undo", around={"STEWARD_POLICY": "guarded"}, run=self.applied.ledger[0])
+        finished(run)
+        for text, digest in steps(run.frames("intent")):
+            print(f"        {digest[:19]}  {text}")
+        claim("docker1 has its 1024 MiB again, and docker2 runs", self.memory_and_power == (1024, True), run)
+        return "as before, by the record of the run"
+
+    @property
+    def memory_and_power(self) -> tuple[int, bool]:
+        """The memory of docker1, and whether docker2 runs."""
+        return int(self.guests[201].config["memory"]), self.guests[202].running
+
     def verify(self) -> str:
-        self.heads = {run.ledger[0]: run.ledger[1] for run in (self.previewed, self.done, self.repeated)}
+        self.heads = {run.ledger[0]: run.ledger[1] for run in (self.previewed, self.done, self.repeated, self.applied)}
         for run_id, head in self.heads.items():
             print(f"   a job printed: run {run_id[:8]}... head {head[:16]}...")
         playbook = ROOT / "playbooks" / "verify_ledger.yml"
         played = self.site.play(
-            playbook, name="4-verify-playbook", ledger_path=str(self.site.ledger), expected_head=self.heads
+            playbook, name="6-verify-playbook", ledger_path=str(self.site.ledger), expected_head=self.heads
         )
         finished(played)
         claim(
@@ -108,10 +149,9 @@ class Demo:
             played.failed == 0,
             played,
         )
-        alone = self.site.verify(self.site.ledger, self.heads, "4-verify")
+        alone = self.site.verify(self.site.ledger, self.heads, "6-verify")
         claim("so does the verifier alone, which needs nothing but Python", alone.status == 0, alone)
         quote(alone)
-        print("   (The fourth run is the playbook that verified.)")
         return alone.output.strip()
 
     def tamper(self) -> str:
@@ -119,7 +159,7 @@ class Demo:
         copy = forger.copy(self.site.ledger, self.folder / "one-byte")
         record = forger.edit(copy, file, b"docker1", b"docker9")
         print(f"   One byte of record {record} is altered: docker1 becomes docker9.")
-        run = self.site.verify(copy, {}, "5-one-byte")
+        run = self.site.verify(copy, {}, "7-one-byte")
         claim("it is caught, and where", run.status == 1 and f"record {record}:" in run.output, run)
         quote(run)
 
@@ -127,10 +167,10 @@ class Demo:
         forger.edit(copy, file, b'"user":"alice"', b'"user":"mallory"')
         forger.recompute(copy, file)
         print("   In another copy alice becomes mallory, and the whole chain is computed anew.")
-        run = self.site.verify(copy, {}, "5-forged")
+        run = self.site.verify(copy, {}, "7-forged")
         claim("the chain alone cannot tell: whoever can write the ledger can do this", run.status == 0, run)
         quote(run)
-        run = self.site.verify(copy, self.heads, "5-forged-with-head")
+        run = self.site.verify(copy, self.heads, "7-forged-with-head")
         claim("only the head that the job printed catches it", run.status == 1 and "only the head" in run.output, run)
         quote(run)
         print("   So keep the output of the jobs where whoever runs Ansible cannot change it (docs/ledger.md).")

@@ -101,11 +101,19 @@ class Site:
         self.lab.__exit__()
         self.temporary.cleanup()
 
-    def play(self, playbook: Path, *arguments: str, name: str = "play", who: str = "admin", **variables: Any) -> Run:
-        """Run a playbook with the lab's `pct` for its root, as one of the lab's credentials."""
+    def play(
+        self,
+        playbook: Path,
+        *arguments: str,
+        name: str = "play",
+        who: str = "admin",
+        around: dict[str, str] | None = None,
+        **variables: Any,
+    ) -> Run:
+        """Run a playbook with the lab's `pct` for its root, as one of the lab's credentials, with more around it."""
         given = {"golden_image_runner": "direct", "golden_image_pct": str(self.lab.pct), **variables}
         command = [str(BIN / "ansible-playbook"), str(playbook), "-e", json.dumps(given), *arguments]
-        return self.run(name, command, self.environment(who))
+        return self.run(name, command, self.environment(who) | (around or {}))
 
     def verify(self, ledger: Path, heads: dict[str, str], name: str = "verify") -> Run:
         """The verifier as an auditor runs it: one file, with nothing but Python's standard library."""

@@ -29,6 +29,7 @@ from . import (
     cluster,
     firewall,
     firewall_aliases,
+    firewall_groups,
     firewall_ipsets,
     firewall_rules,
     ha,
@@ -69,7 +70,7 @@ PREFIX = "/api2/json"
 #: importing them is what makes them serve
 SERVED = (
     (access, agent, backup_jobs, cloud_init, cluster, ha, ha_rules, ha_status, nodes, pools, replication, sdn),
-    (firewall, firewall_aliases, firewall_ipsets, firewall_rules, storage, vzdump),
+    (firewall, firewall_aliases, firewall_groups, firewall_ipsets, firewall_rules, storage, vzdump),
     (lxc, lxc_clone, lxc_create, lxc_disks, lxc_migrate, lxc_power),
     (qemu, qemu_clone, qemu_create, qemu_disks, qemu_migrate, qemu_power),
 )

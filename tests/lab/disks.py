@@ -213,6 +213,13 @@ def used_by(guest: Guest) -> Iterator[tuple[str, str]]:
                 yield key, volid
 
 
+def of_the_node(guest: Guest) -> list[str]:
+    """The options of a guest that name a path of the node: bind mounts, and disks that are passed through."""
+    pattern = r"rootfs|mp\d+" if guest.kind == "lxc" else r"(ide|sata|scsi|virtio|efidisk|tpmstate)\d+"
+    named = (key for key in guest.config if re.fullmatch(pattern, key))
+    return [key for key in named if re.match(r"(volume=|file=)?/", str(guest.config[key]))]
+
+
 def volumes_of(state: State, guest: Guest, *, unused: bool = True) -> list[tuple[str, Volume]]:
     found = []
     for key, volid in used_by(guest):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Firewall rules of the cluster, the nodes and the guests: a list, in which a rule is its position."""
+"""Firewall rules of the cluster, its security groups, the nodes and the guests: a list, a rule is its position."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .firewall import LEVELS
 from .formats import split_list
 from .schema import properties_of
 
-LIST = [f"{level}/firewall/rules" for level in (*LEVELS, "/nodes/{node}")]
+LIST = [*(f"{level}/firewall/rules" for level in (*LEVELS, "/nodes/{node}")), "/cluster/firewall/groups/{group}"]
 ONE = [f"{path}/{{pos}}" for path in LIST]
 ENVIRONMENTS = {"lxc": "ct", "qemu": "vm"}
 MACROS = ("DNS", "FTP", "HTTP", "HTTPS", "NTP", "Ping", "SMTP", "SNMP", "SSH", "Web")
@@ -25,9 +25,28 @@ ICMP = {"icmp": 4, "icmpv6": 6, "ipv6-icmp": 6}
 ACTIONS = ("ACCEPT", "DROP", "REJECT")
 
 
+def _own(call: Call) -> list[dict[str, Any]] | None:
+    """The list that the call is about; None where no rule ever was."""
+    if "group" not in call.params:
+        return firewall.of(call).rules
+    name = call.params["group"]
+    found = firewall.of(call).groups.get(name.lower())
+    if found is None:
+        raise Died(f"no such security group '{name}'")
+    rules: list[dict[str, Any]] | None = found.get("rules")
+    return rules
+
+
+def _store(call: Call, rules: list[dict[str, Any]]) -> None:
+    if "group" in call.params:
+        firewall.of(call).groups[call.params["group"].lower()]["rules"] = rules
+    else:
+        firewall.of(call).rules = rules
+
+
 def _rules(call: Call, line: int) -> list[dict[str, Any]]:
     """Writing where no rule ever was ends with Perl's own words."""
-    found = firewall.of(call).rules
+    found = _own(call)
     if found is None and firewall.scope(call) != "/cluster":
         where = f"/usr/share/perl5/PVE/API2/Firewall/Rules.pm line {line}."
         raise Died(f"Can't use an undefined value as an ARRAY reference at {where}")
@@ -56,26 +75,25 @@ def _version(text: str) -> int | None:
 
 @serves("GET", *LIST)
 def index(call: Call) -> list[dict[str, Any]]:
-    rules = firewall.of(call).rules or []
+    rules = _own(call) or []
     return [_shown(call, rule, pos) for pos, rule in enumerate(rules)]
 
 
 @serves("GET", *ONE)
 def read(call: Call) -> dict[str, Any]:
     pos = int(call.params["pos"])
-    return _shown(call, _at(firewall.of(call).rules or [], pos), str(pos))
+    return _shown(call, _at(_own(call) or [], pos), str(pos))
 
 
 @serves("POST", *LIST)
 def create(call: Call) -> None:
     """A new rule is the first, whatever position and digest are sent."""
     rule = _checked(call, _fields(call))
-    own = firewall.of(call)
-    own.rules = [rule, *(own.rules or [])]
+    _store(call, [rule, *(_own(call) or [])])
 
 
 def _fields(call: Call) -> dict[str, Any]:
-    left_out = ("node", "vmid", "pos", "digest", "delete", "moveto")
+    left_out = ("node", "vmid", "group", "pos", "digest", "delete", "moveto")
     return {key: value for key, value in call.params.items() if key not in left_out}
 
 
@@ -88,7 +106,7 @@ def update(call: Call) -> None:
         target = int(call.params["moveto"])
         kept = [(n, other) for n, other in enumerate(rules) if n != pos]
         before = [other for n, other in kept if n < target]
-        firewall.of(call).rules = [*before, rule, *(other for n, other in kept if n >= target)]
+        _store(call, [*before, rule, *(other for n, other in kept if n >= target)])
         return
     deletes = split_list(call.params.get("delete", ""))
     for key in deletes:
@@ -108,6 +126,10 @@ def delete(call: Call) -> None:
 
 def _checked(call: Call, rule: dict[str, Any]) -> dict[str, Any]:
     errors: dict[str, str] = {}
+    if "group" in call.params and rule["type"] == "group":
+        errors["type"] = "invalid rule type 'group' for rule_env 'group'"
+    elif "group" in call.params and "iface" in rule:
+        errors["type"] = "parameter -i not allowed for this rule type"
     if rule["type"] != "group":
         errors |= _check_action(call, rule)
         errors |= _check_places(call, rule)

@@ -239,7 +239,8 @@ def snapshot_of(guest: Guest, name: str) -> Config:
 
 def prepare_snapshot(guest: Guest, name: str, description: str, extra: Config) -> None:
     """The snapshot as the configuration holds it while it is taken."""
-    config: Config = {key: value for key, value in guest.config.items() if key not in ("lock", *SNAPSHOT_KEYS)}
+    left_out = ("lock", *SNAPSHOT_KEYS)
+    config: Config = {key: value for key, value in guest.config.items() if key not in left_out and not _is_unused(key)}
     config["snaptime"] = int(time.time())
     if description:
         config["description"] = description.rstrip("\n")
@@ -252,7 +253,7 @@ def commit_snapshot(state: State, guest: Guest, name: str) -> None:
     guest.snapshots[name].pop("snapstate")
     guest.config["parent"] = name
     for _unused, volume in disks.volumes_of(state, guest, unused=False):
-        volume.snapshots.add(name)
+        volume.snapshots[name] = volume.size
 
 
 def drop_snapshot(state: State, guest: Guest, name: str) -> None:
@@ -263,15 +264,31 @@ def drop_snapshot(state: State, guest: Guest, name: str) -> None:
             if parent:
                 config["parent"] = parent
     for _unused, volume in disks.volumes_of(state, guest):
-        volume.snapshots.discard(name)
+        volume.snapshots.pop(name, None)
 
 
-def roll_back(guest: Guest, name: str) -> None:
+def roll_back(state: State, guest: Guest, name: str) -> None:
+    """Configuration and volumes as they were; the notes and the unused volumes stay those of today."""
     config = {key: value for key, value in snapshot_of(guest, name).items() if key not in SNAPSHOT_KEYS}
-    if "description" in guest.config:
-        config["description"] = guest.config["description"]
-    guest.config = config | {"parent": name}
+    kept = {key: value for key, value in guest.config.items() if key == "description" or _is_unused(key)}
+    if "vmgenid" in config:
+        kept["vmgenid"] = state.uuid()  # it is another machine to its system now
+    attached = [volume for _unused, volume in disks.volumes_of(state, guest, unused=False)]
+    guest.config = config | kept | {"parent": name}
     guest.pending, guest.deletes = {}, set()
+    named = {volid for _unused, volid in disks.used_by(guest)}
+    for volume in attached:
+        if volume.volid in named:
+            volume.size = volume.snapshots.get(name, volume.size)
+        elif disks.is_cloud_init(volume.volid):
+            state.remove(volume)
+        else:
+            disks.add_unused(guest, volume.volid)
+    disks.forget_used(guest)
+
+
+def _is_unused(key: str) -> bool:
+    return bool(re.fullmatch(r"unused\d+", key))
 
 
 # removal

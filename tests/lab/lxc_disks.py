@@ -24,6 +24,7 @@ def resize(call: Call) -> str:
     volume = dict(disks.volumes_of(call.state, guest)).get(key)
     if volume is None:
         raise Died(f"disk '{key}' does not exist")
+    disks.need_space(call, volume.storage)
     relative, size = disks.read_size(call.params["size"])
     size += volume.size if relative else 0
     if size < volume.size:

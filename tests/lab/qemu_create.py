@@ -40,7 +40,14 @@ def create(call: Call) -> str:
     params, vmid = call.params, call.vmid
     pool, archive = params.get("pool"), params.get("archive")
     check_pool(call)
-    if not call.may(f"/vms/{vmid}", "VM.Allocate") and not (pool and call.may(f"/pool/{pool}", "VM.Allocate")):
+    old = call.state.guests.get(vmid)
+    overwrite = bool(archive and params.get("force") and old and old.kind == "qemu" and old.node == call.node)
+    allowed = (
+        call.may(f"/vms/{vmid}", "VM.Allocate")
+        or (pool and call.may(f"/pool/{pool}", "VM.Allocate"))
+        or (overwrite and call.may(f"/vms/{vmid}", "VM.Backup"))
+    )
+    if not allowed:
         raise Forbidden()
     options = call.options(*NOT_CONFIG)
     for key, value in options.items():
@@ -48,8 +55,6 @@ def create(call: Call) -> str:
     qemu_rights.check_rights(call, vmid, options, [], creates=True)
     if not call.state.quorate:
         raise Died("cluster not ready - no quorum?")
-    old = call.state.guests.get(vmid)
-    overwrite = bool(archive and params.get("force") and old and old.kind == "qemu" and old.node == call.node)
     if old and not overwrite:
         what = "restore" if archive else "create"
         taken = f"{guests.NOUN[old.kind]} {vmid} already exists on node '{old.node}'"

@@ -14,15 +14,16 @@ from .errors import BadParameter, Died
 from .qemu_values import DISK, values_of
 from .state import Config
 
-# Which privilege an option needs; the others need VM.Config.Options.
+# Which privilege an option needs; the others need VM.Config.Options. Of several, any one is enough.
 PRIVILEGES = {
-    "VM.Config.Disk": r"(ide|sata|scsi|virtio|efidisk|tpmstate|unused)\d+|scsihw|bootdisk",
+    "VM.Config.Disk": r"(ide|sata|scsi|virtio|efidisk|tpmstate|unused)\d+|boot|bootdisk|cdrom|vmstatestorage",
     "VM.Config.CPU": r"cores|cpu|cpulimit|cpuunits|numa\d*|sockets|smp|vcpus|affinity",
-    "VM.Config.Memory": r"memory|balloon|shares|hugepages",
+    "VM.Config.Memory": r"memory|balloon|shares|hugepages|keephugepages|allow-ksm",
     "VM.Config.Network": r"net\d+",
-    "VM.Config.HWType": r"acpi|machine|kvm|vga|hostpci\d+|usb\d+|serial\d+|parallel\d+|audio\d+|rng\d+|watchdog|bios"
-    r"|arch|ivshmem|keyboard|tablet",
-    "VM.Config.Cloudinit": r"ci\w+|ipconfig\d+|nameserver|searchdomain|sshkeys",
+    "VM.Config.HWType": r"acpi|machine|kvm|vga|hostpci\d+|usb\d+|serial\d+|parallel\d+|audio\d+|rng\d+|watchdog"
+    r"|ivshmem|tablet|hotplug|scsihw|smbios1|virtiofs\d+",
+    "VM.Config.Cloudinit|VM.Config.Network": r"ci\w+|ipconfig\d+|nameserver|searchdomain|sshkeys",
+    "VM.PowerMgmt": r"freeze",
 }
 # What only root@pam may set, unless the value is of the harmless kind.
 ROOT_ONLY = (
@@ -52,7 +53,7 @@ def check_rights(call: Call, vmid: int, sets: Config, deletes: list[str], *, cre
     for key in sorted([*sets, *deletes]):
         privilege = next((p for p, keys in PRIVILEGES.items() if re.fullmatch(keys, key)), "VM.Config.Options")
         wanted = str(sets.get(key, ""))
-        if re.match(r"[^,]*(:cloudinit|-cloudinit(\.\w+)?)(,|$)", wanted):
+        if not creates and re.match(r"[^,]*(:cloudinit|-cloudinit(\.\w+)?)(,|$)", wanted):
             _need(call, vmid, "VM.Config.Cloudinit", creates)
         if "media=cdrom" in wanted or ":cloudinit" in wanted:
             privilege = "VM.Config.CDROM"
@@ -65,9 +66,10 @@ def check_rights(call: Call, vmid: int, sets: Config, deletes: list[str], *, cre
 
 
 def _need(call: Call, vmid: int, privilege: str, creates: bool) -> None:
+    any_of = privilege.split("|")
     pool = call.params.get("pool") if creates else None
-    if not (pool and call.may(f"/pool/{pool}", privilege)):
-        call.need(f"/vms/{vmid}", privilege)
+    if not (pool and call.may(f"/pool/{pool}", *any_of, some=True)):
+        call.need(f"/vms/{vmid}", *any_of, some=len(any_of) > 1)
 
 
 def check_bridge(call: Call, key: str, value: str) -> None:

@@ -26,9 +26,14 @@ def kind_of(call: Call) -> str:
 
 
 def possible(state: State, guest: Guest) -> bool:
-    """Whether every disk of the guest can have snapshots."""
-    volumes = [volume for _unused, volume in disks.volumes_of(state, guest, unused=False)]
-    return all(disks.backend(state, v.storage).snapshots or v.format == "qcow2" for v in volumes)
+    """Whether every disk of the guest can have snapshots. What lies on no storage cannot."""
+    drives = [volid for key, volid in disks.used_by(guest) if not key.startswith("unused") and not _disc(guest, key)]
+    able = (disks.backend(state, volid.split(":")[0]).snapshots or volid.endswith(".qcow2") for volid in drives)
+    return not disks.of_the_node(guest) and all(able)
+
+
+def _disc(guest: Guest, key: str) -> bool:
+    return "media=cdrom" in str(guest.config[key])
 
 
 @serves("GET", *LIST)
@@ -120,7 +125,7 @@ def rollback(call: Call) -> str:
             yield
         finally:
             guest.config.pop("lock", None)
-        guests.roll_back(guest, name)
+        guests.roll_back(call.state, guest, name)
         if call.params.get("start") or with_memory:
             guest.started = time.time()
 
@@ -128,10 +133,11 @@ def rollback(call: Call) -> str:
 
 
 def _check_newest(state: State, guest: Guest, name: str) -> None:
-    """ZFS goes back to the newest snapshot only."""
+    """ZFS, and chains of volumes, go back to the newest snapshot only."""
     newer = [other for other in guest.snapshots if guest.snapshots[other].get("parent") == name]
     for _unused, volume in disks.volumes_of(state, guest, unused=False):
-        if newer and disks.section(state, volume.storage)["type"] == "zfspool":
+        section = disks.section(state, volume.storage)
+        if newer and (section["type"] == "zfspool" or section.get("snapshot-as-volume-chain")):
             raise Died(f"can't rollback, '{name}' is not most recent snapshot on '{volume.volid}'")
 
 

@@ -40,7 +40,7 @@ class Volume:
     notes: str = ""
     protected: bool = False
     archive: Guest | None = None  # what a backup would restore
-    snapshots: set[str] = field(default_factory=set)
+    snapshots: dict[str, int] = field(default_factory=dict)  # name: the size it had then
     virtual: int = 0  # an image to import: the size of the disk in it
     system: bool = False  # an operating system is on it
 
@@ -105,6 +105,7 @@ class Firewall:
     """A file of the firewall. There may be no section for rules yet."""
 
     aliases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     ipsets: dict[str, dict[str, Any]] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     rules: list[dict[str, Any]] | None = None
@@ -193,7 +194,7 @@ class State:
                         volid,
                         None if shared else guest.node,
                         content,
-                        spec.get("format", "raw"),
+                        spec.get("format", "qcow2" if volid.endswith(".qcow2") else "raw"),
                         int(size),
                         int(time.time()),
                         vmid=guest.vmid,

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.store import Segment
 
 from tests.contract.harness import Site
 from tests.contract.scenarios import LEDGER, PASSWORD, SCENARIOS, TEMPLATE, Options, Scenario
@@ -33,13 +34,15 @@ VARIABLES = {
     "api_token_secret": "PROXMOX_TOKEN_SECRET",
     "ca_path": "PROXMOX_CA_PATH",
 }
+#: the time in the name of a backup
+BACKUP_TIME = re.compile(r"\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d")
 #: what two labs have in common, and what is theirs alone
 OWN = (
     (re.compile(r"UPID:[^\s'\"]+:"), "UPID"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"), "TIME"),
     (re.compile(r"\bctime=\d+"), "ctime=TIME"),
-    (re.compile(r"\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d"), "TIME"),
+    (BACKUP_TIME, "TIME"),
     (re.compile(r"(?:[0-9A-F]{2}:){31}[0-9A-F]{2}"), "FINGERPRINT"),
 )
 COUNTERS = {"ctime", "snaptime", "starttime", "endtime", "pid", "uptime", "cpu", "diskread", "diskwrite", "netin"}
@@ -67,6 +70,16 @@ class Stage:
         for scenario in SCENARIOS:
             for module, options in scenario.first:
                 self.site.run().done(module, options, scenario.identity)
+        self._record()
+
+    def _record(self) -> None:
+        """A ledger of an earlier run, for what LEDGER takes back."""
+        segment = Segment.create(self.folder / "recorded")
+        step = {"op": "update", "target": "lxc/249", "of": [0], "data": {"cores": 2}, "left": {"cores": 1}, "made": []}
+        undo = {"possible": True, "steps": [step]}
+        segment.append("intent", {"op_id": "c0ffee", "plan": {"summary": "once", "undo": undo}}, durable=False)
+        outcome = {"op_id": "c0ffee", "status": "ok", "steps": [{"status": "done"}]}
+        segment.append("outcome", outcome, durable=False)
 
     def _name_backups(self) -> None:
         """The same in every lab: a plan is bound to the names that it read."""
@@ -74,7 +87,7 @@ class Stage:
         backups = [volume for volume in state.volumes.values() if volume.content == "backup"]
         for number, volume in enumerate(backups):
             state.remove(volume)
-            volume.volid = OWN[2][0].sub(f"2026_01_01-00_00_{number:02d}", volume.volid)
+            volume.volid = BACKUP_TIME.sub(f"2026_01_01-00_00_{number:02d}", volume.volid)
             state.add(volume)
 
     def play(self, name: str, *arguments: str) -> None:

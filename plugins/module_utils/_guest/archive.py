@@ -42,12 +42,22 @@ def sees_backups(world: World, storage: str, vmid: int | None) -> bool:
     permissions, space = world.permissions(), f"/storage/{storage}"
     if held(permissions, Need(space, ("Datastore.Allocate",))):
         return True
-    own = (Need(space, ("Datastore.AllocateSpace",)), Need(_guests(vmid), ("VM.Backup",)))
-    return all(held(permissions, need) is not False for need in own)
+    return all(held(permissions, need) is not False for need in _sight_of(storage, vmid))
+
+
+def _rely_on_sight(world: World, storage: str, vmid: int | None) -> None:
+    for need in _sight_of(storage, vmid):
+        world.relies_on(need)
+
+
+def _sight_of(storage: str, vmid: int | None) -> tuple[Need, Need]:
+    """What shows the backups of a guest (of every guest) to a credential that may not allocate the storage."""
+    return Need(f"/storage/{storage}", ("Datastore.AllocateSpace",)), Need(f"/vms/{vmid or '*'}", ("VM.Backup",))
 
 
 def require_sight(world: World, storage: str, vmid: int | None) -> None:
     """Raise Refused where a list without backups is unknown, not empty."""
+    _rely_on_sight(world, storage, vmid)
     if not sees_backups(world, storage, vmid):
         raise Refused(
             f"Whether storage '{storage}' has such a backup is unknown: {world.identity} may not see them",
@@ -106,6 +116,7 @@ def choose(world: World, node: str, selector: Mapping[str, Any], kind: str = "")
             f"source.archive matches {len(rows)} backups: {names}",
             "Set newest: true, or name one by volid",
         )
+    _rely_on_sight(world, storage, rows[-1].get("vmid"))
     if kind and kind_of(rows[-1]) not in ("", kind):
         raise BadInput(f"source.archive: {rows[-1]['volid']} is a backup of a {kind_of(rows[-1])} guest, not of {kind}")
     return {**rows[-1], "storage": storage}

@@ -18,6 +18,7 @@ from .from_clone import from_clone
 from .from_image import from_image, from_iso
 from .from_nothing import from_nothing
 from .from_template import from_template
+from .identity import identity
 from .limits import check_limits
 from .lookup import Guest, config_now, twins, without_digest
 from .newborn import Made, Newborn
@@ -110,6 +111,7 @@ def give_birth(table: Table, options: Mapping[str, Any], world: World, over: Gue
     plan.result |= {"vmid": newborn.vmid, "node": newborn.node, "config": config, "pending": []}
     plan.finish = _finish(newborn)
     _warn(newborn, config)
+    _tell_way_back(newborn, config)
     tell(draft, world)
     return draft.done()
 
@@ -124,6 +126,15 @@ def _is_born(newborn: Newborn, made: Made) -> None:
     if made.running:
         plan.effects += effects.powered(table.kind, newborn.node, newborn.vmid, "running")
     draft.guest = replace(draft.guest, config=config)
+
+
+def _tell_way_back(newborn: Newborn, config: Mapping[str, Any]) -> None:
+    """Whatever the steps after the first did goes with the guest."""
+    draft = newborn.draft
+    if newborn.over:
+        draft.cannot_undo("what the guest held before is overwritten; only a backup of it brings it back", whole=True)
+    else:
+        draft.undo("destroy", whole=True, node=newborn.node, born=identity(newborn.table, config))
 
 
 def _show(newborn: Newborn, config: Mapping[str, Any]) -> None:

@@ -11,19 +11,21 @@ from typing import Any
 
 from .._codec import parse_size, print_size
 from .._errors import Refused
-from .._plan import HIDDEN, Step
+from .._plan import HIDDEN, Step, is_symbol
 from .._privileges import Need
 from .._storage import require_storage
 from .._world import World
 from . import effects
 from .bridges import bridge_needs
+from .capacity import taken_by, tell_room
 from .change import Change
 from .config import root_only
 from .draft import Draft
 from .files import image_size, refuse_smaller
 from .options import Table, is_cdrom
 from .symbols import learned, planned, volume_symbol
-from .volumes import storage_of, volume_codec, volume_of
+from .uses import tell_attached, tell_destroyed, tell_moved
+from .volumes import put_volumes, storage_of, volume_codec, volume_of
 
 
 def refuse_root_only(
@@ -84,6 +86,8 @@ class Configuring:
             self._move(slot, place)
         for key, text in self.change.follows.items():
             self.draft.shows(key, self.have.get(key), text)
+        taken = taken_by(self.table, self.change, self.have, self.left)
+        tell_room(self.world, self.draft.plan.blast, self.guest.node, taken, self.guest.target)
         waiting = {key: value for key, value in self.waits.items() if key in self.left}
         guest = self.guest
         self.draft.plan.effects += effects.configured(guest.kind, guest.node, guest.vmid, self.left, waiting)
@@ -110,17 +114,34 @@ class Configuring:
         )
         for key in changed:
             self.draft.shows(key, self._shown(key, have.get(key)), self._shown(key, change.put.get(key)))
-        self.draft.undo(
-            {
-                "op": "update",
-                "target": guest.target,
-                "data": {key: have[key] for key in changed if key in have and not self.table.is_hidden(key)},
-                "delete": [key for key in changed if key not in have],
-            }
-        )
+        self._tell_way_back({**changed, **change.follows})
         self.draft.blast("medium" if self.running else "low", f"changes the configuration of {guest.target}")
+        put = put_volumes(self.table, change, have, self.left)
+        tell_attached(self.world, self.draft, self.table, put, have)
         for slot in self._detached():
             self.draft.blast("medium", f"detaches {slot} ({self._volume(slot)}); its data stay as an unused disk")
+
+    def _tell_way_back(self, changed: Mapping[str, Any]) -> None:
+        """What the keys were, and what is left there, so that a later change by somebody else is noticed."""
+        table, have = self.table, self.have
+        hidden = sorted(key for key in changed if table.is_hidden(key))
+        shown = sorted(changed.keys() - hidden)
+        left = planned(table, self.guest.target, {key: changed[key] for key in shown})
+        if shown:
+            self.draft.undo(
+                "update",
+                data={key: have[key] for key in shown if key in have},
+                delete=[key for key in shown if key not in have],
+                left=left,
+                made=[key for key in shown if key not in have and self._is_new(key, left[key])],
+            )
+        if hidden:
+            self.draft.cannot_undo(f"no record holds the secrets that stood in {', '.join(hidden)}")
+
+    def _is_new(self, slot: str, text: Any) -> bool:
+        """Does the server make the volume that is put there?"""
+        is_disk = self.table.is_volume(slot) and not is_cdrom(text)
+        return is_disk and is_symbol(volume_of(volume_codec(self.table, slot), text))
 
     def _method(self, changed: Mapping[str, Any]) -> str:
         return self.table.volume_method if any(self.table.is_volume(key) for key in changed) else "PUT"
@@ -139,8 +160,7 @@ class Configuring:
             path = f"{self.guest.path}{below}"
             self.draft.step(Step(op, self.guest.target, "PUT", path, data, why=why, needs=needs))
         self.draft.shows(slot, self.have.get(slot), None)
-        self.draft.plan.blast.others.add(f"volume {volume}")
-        self.draft.blast("high", f"destroys {slot} ({volume}) with its data")
+        tell_destroyed(self.world, self.draft, slot, volume)
         self.draft.cannot_undo(f"the data of {slot} are gone; only a backup brings them back")
 
     def _destroying(self, slot: str) -> list[tuple[str, str, dict[str, Any], str]]:
@@ -151,12 +171,15 @@ class Configuring:
         destroyed = "destroy volume", "/config"
         if self.table.family(slot) == "unused[n]":
             return [(*destroyed, {"delete": slot}, why)]
-        unused = self._free_unused({**self.have, **self.left})
+        attached = {key: text for key, text in {**self.have, **self.left}.items() if text is not None}
+        unused = self._free_unused(attached)
         return [("detach", "/config", {"delete": slot}, why), (*destroyed, {"delete": unused}, f"it was {slot}")]
 
     def _grow(self, slot: str, size: str) -> None:
-        self.draft.grow(slot, size)
         codec = volume_codec(self.table, slot)
+        # it grows before it moves
+        text = self.have[slot] if slot in self.change.move else {**self.have, **self.left}[slot]
+        self.draft.grow(slot, size, storage_of(volume_of(codec, text)))
         now = codec.decode(self.have[slot]).get("size", 0) if slot in self.have else 0
         self.draft.shows(f"{slot}.size", print_size(int(now)), size)
         self.draft.cannot_undo(f"a volume does not shrink back ({slot})")
@@ -187,8 +210,11 @@ class Configuring:
         )
         self.draft.shows(f"{slot}.storage", here, to)
         self.draft.plan.blast.storages.update((here, to))
-        self.draft.undo({"op": "move", "target": self.guest.target, "slot": slot, "storage": here})
+        self.draft.undo(
+            "move", slot=slot, storage=here, left=volume_of(volume_codec(self.table, slot), self.left[slot])
+        )
         self.draft.blast("medium", f"copies {slot} from {here} to {to} and removes it there")
+        tell_moved(self.world, self.draft, slot, self._volume(slot))
 
     # -- what it takes -------------------------------------------------------------------------------------------
 

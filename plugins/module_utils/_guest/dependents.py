@@ -9,7 +9,6 @@ shortens to what the credential may see is never taken for the whole: what may b
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,11 +25,10 @@ from .lookup import Guest, resources
 from .options import Table, is_cdrom, is_cloudinit
 from .sight import noting, read, read_rows, sees_below
 from .tables import TABLES
+from .uses import resting_on
 from .volumes import storage_of, volume_codec, volume_of
 
 _SEES_STORAGE = ("Datastore.Audit", "Datastore.AllocateSpace")
-#: how the volumes of a template are called
-_BASES = ("base-", "basevol-")
 
 
 @dataclass(frozen=True)
@@ -145,16 +143,8 @@ def firewall(world: World, guest: Guest, blast: Blast) -> list[str]:
 
 
 def linked_clones(table: Table, world: World, guest: Guest, blast: Blast) -> list[str]:
-    """The guests whose disks are only the difference to a base volume of this one."""
-    bases = [volume for volume in volumes(table, guest.config or {}) if _name(volume).startswith(_BASES)]
-    found: set[str] = set()
-    for storage in sorted({storage_of(base) for base in bases}):
-        names = {_name(base) for base in bases if storage_of(base) == storage}
-        for row in _volumes_on(world, guest, blast, storage):
-            if _rests_on(row, names):
-                found.add(f"{guest.kind}/{row['vmid']}")
-    blast.guests |= found
-    return sorted(found)
+    """The guests whose disks are only the difference to a volume of this one."""
+    return resting_on(world, blast, guest, volumes(table, guest.config or {}))
 
 
 def pool_of(world: World, guest: Guest, blast: Blast) -> str:
@@ -187,7 +177,7 @@ def acls(world: World, guest: Guest, blast: Blast) -> list[str]:
     """The permissions on the guest itself; those that it inherits are somebody else's."""
     path = f"/vms/{guest.vmid}"
     may = (Need(path, ("VM.Allocate", "Permissions.Modify")), Need("/access", ("Sys.Audit",)))
-    permissions = world.permissions()
+    permissions = world.permissions_now()
     if not world.is_root and not any(held(permissions, need) for need in may):
         blast.unknown(f"permissions on {path}")
         return []
@@ -232,27 +222,6 @@ def _offered(world: World, guest: Guest, blast: Blast, content: str) -> list[str
         rows = list(storages(world, guest.node).values())
     fitting = (row for row in rows if content in split_list(row.get("content") or ""))
     return sorted(str(row["storage"]) for row in fitting if str(row.get("enabled", 1)) != "0")
-
-
-def _volumes_on(world: World, guest: Guest, blast: Blast, storage: str) -> list[dict[str, Any]]:
-    """The volumes of every guest of this kind on a storage."""
-    what = f"linked clones of {guest.target} on storage {storage}"
-    space = Need(f"/storage/{storage}", ("Datastore.Allocate",))
-    if not held(world.permissions(), space) and not sees_below(world, "/vms", ("VM.Config.Disk",)):
-        blast.unknown(what)
-    path = content_path(guest.node, storage)
-    return read_rows(world, blast, what, path, content=TABLES[guest.kind].content)
-
-
-def _rests_on(row: Mapping[str, Any], bases: set[str]) -> bool:
-    """Is the volume a linked clone of one of these? Its id says so (201/base-201-disk-0.qcow2/202/vm-202-disk-0.qcow2,
-    base-201-disk-0/vm-202-disk-0), or its parent does (../201/base-201-disk-0.qcow2, base-201-disk-0@__base__)."""
-    above = re.split(r"[:/]", str(row["volid"]))[:-1]
-    return not bases.isdisjoint([*above, *re.split(r"[/@]", str(row.get("parent") or ""))])
-
-
-def _name(volume: str) -> str:
-    return re.split(r"[:/]", volume)[-1]
 
 
 def _takes_in(job: Mapping[str, Any], guest: Guest, pool: str) -> bool:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,16 +14,18 @@ from .._world import World
 from . import effects, ha
 from .dependents import Dependents, find_dependents, moment, owned_volumes, volumes
 from .draft import Draft
+from .identity import identity
 from .lookup import Guest, without_digest
+from .named_addresses import tell_named_addresses
 from .node_state import tell
 from .options import Table
 from .power import plan_power, read_state
+from .uses import owner_of, tell_users
 from .volumes import storage_of
 
 _AT_REST = ("stopped", "hibernated")
 #: a hibernated VM may be destroyed under its lock
 _HARMLESS_LOCKS = ("suspended",)
-_OWNER = re.compile(r"(?:vm|base|subvol|basevol)-(\d+)-[^/]*$")
 
 
 def plan_absent(table: Table, options: Mapping[str, Any], world: World, guest: Guest | None) -> Plan:
@@ -133,13 +134,15 @@ class _Destroying:
 
     def _tell_volumes(self) -> None:
         guest, named = self.guest, volumes(self.table, self.have)
-        foreign = [volume for volume in named if _owner(volume) not in (None, guest.vmid)]
+        foreign = [volume for volume in named if owner_of(volume) not in (None, guest.vmid)]
         going = [volume for volume in named if volume not in foreign]
         self.blast.others.update(f"volume {volume}" for volume in going)
         self.blast.storages.update(storage_of(volume) for volume in going)
         self.blast.because("high", f"destroys {guest.target} with {len(going)} volume(s)")
+        tell_users(self.world, self.blast, guest, going, "goes")
+        tell_named_addresses(self.world, self.blast, self.have)
         for volume in foreign:
-            self.blast.because("low", f"volume {volume} belongs to guest {_owner(volume)} and stays")
+            self.blast.because("low", f"volume {volume} belongs to guest {owner_of(volume)} and stays")
         if self.options.get("destroy_unreferenced_disks"):
             more = sorted(set(owned_volumes(self.world, guest, self.blast)) - set(going))
             self.blast.storages.update(storage_of(volume) for volume in more)
@@ -163,8 +166,9 @@ class _Destroying:
         if found.backups:
             newest = found.backups[-1]
             when = f" of {moment(newest['ctime'])}" if newest.get("ctime") else ""
+            self._tell_way_back(found, str(newest["volid"]))
             self.draft.cannot_undo(
-                f"its volumes are gone; its newest backup, {newest['volid']}{when}, stays: source.archive restores it"
+                f"its volumes are gone; its newest backup, {newest['volid']}{when}, brings back what they held then"
             )
         elif any(what.startswith(("backups of", "storages of")) for what in self.blast.unseen):
             self.draft.cannot_undo("its volumes are gone, and whether there is a backup is not known")
@@ -172,8 +176,12 @@ class _Destroying:
             self.blast.because("high", f"there is no backup of it on the storages of node {guest.node}")
             self.draft.cannot_undo("its volumes are gone, and there is no backup of it")
 
-
-def _owner(volume: str) -> int | None:
-    """The guest whose id a volume bears. Proxmox leaves the volumes of another guest alone."""
-    match = _OWNER.search(volume)
-    return int(match[1]) if match else None
+    def _tell_way_back(self, found: Dependents, volid: str) -> None:
+        """Its newest backup first, then the configuration that it has today."""
+        hidden = [key for key in self.have if self.table.is_hidden(key)]
+        config = {key: value for key, value in without_digest(self.have).items() if key not in hidden}
+        places = {storage_of(volume) for volume in volumes(self.table, config)}
+        storage = places.pop() if len(places) == 1 else None
+        self.draft.undo("configure", config=config)
+        born = identity(self.table, config)
+        self.draft.undo("restore", node=self.guest.node, archive=volid, storage=storage, pool=found.pool, born=born)

@@ -19,8 +19,11 @@ class Draft:
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
         self.plan = Plan()
+        if (guest.config or {}).get("digest"):
+            self.plan.marks[guest.target] = str((guest.config or {})["digest"])
         self._undo: list[dict[str, Any]] = []
-        self._why_not = ""
+        self._cannot: list[dict[str, Any]] = []
+        self._of: list[int] = []
 
     def step(self, step: Step) -> None:
         self.plan.steps.append(step)
@@ -33,10 +36,15 @@ class Draft:
         on_guest = tuple(Need(f"/vms/{guest.vmid}", (name,)) for name in dict.fromkeys(needs))
         self.step(Step(op, guest.target, method, f"{guest.path}{below}", data or {}, why=why, needs=on_guest))
 
-    def grow(self, slot: str, size: str) -> None:
-        """A volume becomes larger."""
-        data = {"disk": slot, "size": size}
-        self.call("resize", "PUT", "/resize", data, why=f"{slot} grows to {size}", needs=["VM.Config.Disk"])
+    def grow(self, slot: str, size: str, storage: str) -> None:
+        """A volume becomes larger, on its storage."""
+        guest, data = self.guest, {"disk": slot, "size": size}
+        needs = (
+            Need(f"/vms/{guest.vmid}", ("VM.Config.Disk",)),
+            Need(f"/storage/{storage}", ("Datastore.AllocateSpace",)),
+        )
+        path, why = f"{guest.path}/resize", f"{slot} grows to {size}"
+        self.step(Step("resize", guest.target, "PUT", path, data, why=why, needs=needs))
 
     def shows(self, key: str, before: Any, after: Any) -> None:
         """One line of the diff; a missing side is left out."""
@@ -48,12 +56,23 @@ class Draft:
         """What the planner looked at: the plan's digest binds it."""
         self.plan.objects[target] = facts
 
-    def undo(self, step: dict[str, Any]) -> None:
-        """One step that takes this one back; they are run in reverse order."""
+    def undo(self, op: str, *, whole: bool = False, target: str = "", **more: Any) -> None:
+        """What takes back the steps since it was last told; or the whole plan, whatever was told of its parts."""
+        step = {"op": op, "target": target or self.guest.target, "of": self._since(whole), **more}
         self._undo.insert(0, step)
 
-    def cannot_undo(self, why: str) -> None:
-        self._why_not = self._why_not or why
+    def cannot_undo(self, why: str, *, whole: bool = False) -> None:
+        """Nothing takes back the steps since it was last told, or the whole plan; or not all of them."""
+        self._cannot.insert(0, {"of": self._since(whole), "why": why})
+
+    def _since(self, whole: bool) -> list[int]:
+        if whole:
+            for told in (self._undo, self._cannot, self._of):
+                told.clear()
+        first = self._of[-1] + 1 if self._of else 0
+        # nothing new: more is told of the same steps
+        self._of = list(range(first, len(self.plan.steps))) or self._of
+        return self._of
 
     def blast(self, level: str, why: str) -> None:
         self.plan.blast.because(level, why)
@@ -70,5 +89,5 @@ class Draft:
             )
         else:
             plan.summary = f"{guest.target} is as wanted"
-        plan.undo = Undo(why=self._why_not) if self._why_not else Undo(tuple(self._undo))
+        plan.undo = Undo(tuple(self._undo), tuple(self._cannot))
         return plan

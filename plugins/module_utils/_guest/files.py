@@ -12,6 +12,7 @@ from .._errors import ApiError, BadInput, PermissionDenied, Refused
 from .._names import VOLID, check_text, segment
 from .._plan import is_symbol
 from .._privileges import Need
+from .._reads import dispensable
 from .._storage import require_storage, sees_storage
 from .._world import World
 from .archive import content_path
@@ -66,7 +67,8 @@ def image_size(world: World, node: str, volid: str, option: str) -> int | None:
         return None
     try:
         path = "/".join(segment(part) for part in volid.split("/"))
-        return int(world.get(f"{content_path(node, storage)}/{path}")["size"])
+        with dispensable():
+            return int(world.get(f"{content_path(node, storage)}/{path}")["size"])
     except PermissionDenied:
         return None
     except ApiError as error:

@@ -19,10 +19,10 @@ from . import config as configs
 from .archive import archived_config, choose
 from .bridges import bridge_needs
 from .change import Change
-from .dependents import snapshots
 from .lookup import Guest, without_digest
 from .newborn import Made, Newborn
 from .options import is_cdrom
+from .overwritten import tell_overwritten
 from .power import read_state
 from .volumes import storage_of, volume_codec, volume_of
 
@@ -46,7 +46,7 @@ def from_archive(newborn: Newborn) -> Made:
     config = _restored(newborn, kept, overrides)
     space = newborn.takes_space(config, "source.archive.restore_storage")
     newborn.make(
-        "restore",
+        "overwrite" if over else "restore",
         f"/nodes/{node}/{table.kind}",
         {
             "vmid": newborn.vmid,
@@ -215,15 +215,10 @@ def _overwrites(newborn: Newborn, over: Guest, kept: Mapping[str, Any]) -> None:
     """What goes with a guest that a restore overwrites, and what stays."""
     draft, have = newborn.draft, dict(over.config or {})
     stays = _not_in_backup(newborn, kept)
-    for slot, volume in newborn.volumes(have).items():
-        draft.plan.blast.storages.add(storage_of(volume))
-        if slot in stays:
-            draft.blast("medium", f"{slot} ({volume}) is not in the backup: it stays as an unused disk")
-        else:
-            draft.plan.blast.others.add(f"volume {volume}")
-    lost = snapshots(newborn.world, over, draft.plan.blast)
-    if lost:
-        draft.blast("high", f"destroys {len(lost)} snapshot(s)")
-    draft.blast("high", f"overwrites {newborn.target} and everything in it")
-    draft.cannot_undo("what the guest held before is overwritten; only a backup of it brings it back")
+    going = {slot: volume for slot, volume in newborn.volumes(have).items() if slot not in stays}
+    draft.plan.blast.storages.update(map(storage_of, [*going.values(), *stays.values()]))
+    draft.plan.blast.others.update(f"volume {volume}" for volume in going.values())
+    for slot, volume in stays.items():
+        draft.blast("medium", f"{slot} ({volume}) is not in the backup: it stays as an unused disk")
+    tell_overwritten(newborn.table, newborn.world, draft.plan.blast, over, going.values())
     draft.consulted(newborn.target, without_digest(over.config))

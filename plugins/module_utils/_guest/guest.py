@@ -13,8 +13,11 @@ from .._plan import Plan
 from .._storage import require_storage
 from .._world import World
 from . import cloud_init, config
+from .before import with_undo_point
 from .birth import give_birth
+from .change import Change
 from .configure import Configuring
+from .dependents import volumes
 from .destroy import plan_absent
 from .draft import Draft
 from .limits import check_limits
@@ -25,6 +28,7 @@ from .options import Table
 from .pool import plan_pool
 from .power import gone_on, plan_power, read_state
 from .template import plan_template
+from .uses import tell_users
 from .versions import refuse_newer
 from .wait_for import plan_wait
 
@@ -40,12 +44,21 @@ def plan_guest(table: Table, options: Mapping[str, Any], world: World) -> Plan:
     guest = find(
         world, table.kind, options.get("vmid"), options.get("name"), options.get("node"), moves=_may_move(options)
     )
+    return with_undo_point(options, world, guest, _plan(table, options, world, guest))
+
+
+def _plan(table: Table, options: Mapping[str, Any], world: World, guest: Guest | None) -> Plan:
     if options["state"] == "absent":
         return plan_absent(table, options, world, guest)
     refuse_newer(table, options, world)
     if guest is None or _overwrites(options):
         return give_birth(table, options, world, guest)
     return _Converging(table, options, world, guest).plan()
+
+
+def plan_change(table: Table, options: Mapping[str, Any], world: World, guest: Guest, change: Change) -> Plan:
+    """The steps of a change that is known already, to a guest that exists."""
+    return with_undo_point(options, world, guest, _Converging(table, options, world, guest, change).plan())
 
 
 def _may_move(options: Mapping[str, Any]) -> bool:
@@ -60,13 +73,15 @@ def _overwrites(options: Mapping[str, Any]) -> bool:
 class _Converging:
     """An existing guest on its way to what the task wants."""
 
-    def __init__(self, table: Table, options: Mapping[str, Any], world: World, guest: Guest) -> None:
+    def __init__(
+        self, table: Table, options: Mapping[str, Any], world: World, guest: Guest, change: Change | None = None
+    ) -> None:
         if options.get("vmid") is None:
             options = {**options, "name": None}  # the name only says which guest is meant
         self.table, self.options, self.world = table, options, world
         self.have = dict(guest.config or {})
         self.draft = Draft(guest)
-        self.change = config.difference(table, options, self.have)
+        self.change = config.difference(table, options, self.have) if change is None else change
         self.power: dict[str, Any] = {}
 
     def plan(self) -> Plan:
@@ -84,6 +99,7 @@ class _Converging:
             after, waits = self._configure(self.power["power"])
             now, after, waits = self._take_over(after, waits)
         if state == "template" and not self.have.get("template"):
+            tell_users(self.world, draft.plan.blast, draft.guest, volumes(self.table, after), "gets another name")
             after = {**after, **plan_template(draft, self.table, after)}
         draft.plan.state["pending"] = sorted(waits)
         plan_wait(draft, self.world, self.options, now, after, waits)
@@ -118,7 +134,7 @@ class _Converging:
             self.options["state"] == "present"
             and not self.change
             and not moved
-            and not any(self.options.get(name) for name in asks)
+            and all(self.options.get(name) in (None, False) for name in asks)
         )
 
     def _refuse_impossible(self) -> None:

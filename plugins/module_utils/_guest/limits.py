@@ -1,10 +1,7 @@
 # Copyright (c) 2026, steward.proxmox contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How large a guest may be, and how many there may be: limits from the environment, from defaults and from the task.
-
-The strictest wins, so that whoever may set one more limit can tighten what others set, and never loosen it.
-"""
+"""How large a guest would be, and how many there would be, against the limits of the policy."""
 
 from __future__ import annotations
 
@@ -13,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._codec import PropertyString
-from .._errors import BadInput, Refused
-from .._planner import POLICY
+from .._errors import Refused
+from .._limits import Limit
+from .._policy import Policy
 from .._world import World
 from .draft import Draft
 from .lookup import resources
@@ -23,79 +21,6 @@ from .sight import sees_below
 from .volumes import storage_of, volume_codec, volume_of
 
 _GIB = 1024**3
-
-#: the suboption of `limits`, and the environment variable that says the same
-_NAMES = {
-    "max_cpu": "PROXMOX_MAX_CPU",
-    "max_ram_mb": "PROXMOX_MAX_RAM_MB",
-    "max_disk_gb": "PROXMOX_MAX_DISK_GB",
-    "max_vms": "PROXMOX_MAX_VMS",
-}
-_POLICY = "STEWARD_POLICY"
-#: what the front door hands over from the environment on the controller
-VARIABLES = (_POLICY, *_NAMES.values())
-_GUARDED = {"max_cpu": 16, "max_ram_mb": 32768, "max_disk_gb": 500, "max_vms": 50}
-
-LIMITS_SPEC: dict[str, Any] = {"type": "dict", "options": {name: {"type": "int"} for name in _NAMES}}
-
-
-@dataclass(frozen=True)
-class Limit:
-    """The most that is allowed, and who says so."""
-
-    most: int
-    origin: str
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a guest may be at most; None is no limit."""
-
-    max_cpu: Limit | None = None
-    max_ram_mb: Limit | None = None
-    max_disk_gb: Limit | None = None
-    max_vms: Limit | None = None
-
-    def __bool__(self) -> bool:
-        return any(getattr(self, name) for name in _NAMES)
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any], origins: Mapping[str, str]) -> Limits:
-        """The limits in a mapping; a missing or empty value is none. `origins`: who says so."""
-        given = {name: values.get(name) for name in _NAMES}
-        return cls(
-            **{
-                name: Limit(_number(origins[name], value), origins[name])
-                for name, value in given.items()
-                if value not in (None, "")
-            }
-        )
-
-    @classmethod
-    def strictest(cls, *many: Limits) -> Limits:
-        """The lowest of each."""
-        found = {name: [limit for one in many if (limit := getattr(one, name))] for name in _NAMES}
-        return cls(**{name: min(limits, key=lambda one: one.most) for name, limits in found.items() if limits})
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Limits:
-        """STEWARD_POLICY and PROXMOX_MAX_*: together, the strictest of both."""
-        policy = environment.get(_POLICY) or ""
-        if policy not in ("", "guarded"):
-            raise BadInput(f"{_POLICY}: '{policy}' is not a policy", "The built-in policy is called guarded")
-        single = {name: environment.get(variable) for name, variable in _NAMES.items()}
-        built_in = cls.of(_GUARDED, dict.fromkeys(_NAMES, f"{_POLICY}=guarded")) if policy else cls()
-        return cls.strictest(built_in, cls.of(single, _NAMES))
-
-    @classmethod
-    def of_task(cls, options: Mapping[str, Any]) -> Limits:
-        """What holds for a task: its own limits, those of module_defaults, and those of each environment."""
-        policy = options.get(POLICY) or {}
-        return cls.strictest(
-            *(cls.from_environment(given) for given in policy.get("environments") or []),
-            *(cls.of(given, _said_in(" of module_defaults")) for given in policy.get("defaults") or []),
-            cls.of(options.get("limits") or {}, _said_in("")),
-        )
 
 
 def check_limits(
@@ -110,7 +35,7 @@ def check_limits(
 
     What a guest has already is not held against a task that leaves it, or lowers it.
     """
-    limits = Limits.of_task(options)
+    limits = Policy.of_task(options).limits
     for name, measure in _MEASURES.items():
         limit: Limit | None = getattr(limits, name)
         if limit:
@@ -208,14 +133,3 @@ _MEASURES: dict[str, Callable[[Table, World, Draft, Mapping[str, Any]], Amount]]
     "max_disk_gb": _disk,
 }
 _WORDS = {"max_cpu": "number of cores", "max_ram_mb": "memory in MiB", "max_disk_gb": "disk space in GiB"}
-
-
-def _said_in(where: str) -> dict[str, str]:
-    return {name: f"limits.{name}{where}" for name in _NAMES}
-
-
-def _number(origin: str, value: Any) -> int:
-    text = str(value).strip()
-    if not text.isdigit():
-        raise BadInput(f"{origin}: '{text}' is not a whole number")
-    return int(text)

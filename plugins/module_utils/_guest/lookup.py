@@ -225,6 +225,7 @@ def _by_name(world: World, kind: str, name: str) -> tuple[int | None, str | None
                 f"Whether a {kind} called '{name}' exists is unknown: {_ids(hidden)} are on nodes that do not answer",
                 "Give vmid",
             )
+        world.relies_on(Need("/vms/*", ("VM.Audit",)))
         if held(world.permissions() if not world.is_root else None, Need("/vms", ("VM.Audit",))) is False:
             raise Refused(
                 f"Whether a {kind} called '{name}' exists is unknown: {world.identity} may not see every guest",

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .._codec import print_size
 from .._errors import BadInput, Refused
 from .._names import STORAGE
 from .._plan import Effect, Step
@@ -17,6 +16,7 @@ from .._privileges import Need
 from .._storage import storages
 from .._world import World
 from . import effects, ha
+from .capacity import add, readable, size_in, tell_room
 from .draft import Draft
 from .lookup import Guest, without_digest
 from .obstacles import Move, names, preconditions, refuse_obstacles, require_ready
@@ -60,7 +60,7 @@ def plan_migration(
     draft.plan.effects += _effects(world, guest, moved)
     draft.step(_step(move, moved, left, options["shutdown_timeout"]))
     draft.shows("node", guest.node, node)
-    draft.undo({"op": "migrate", "target": guest.target, "node": guest.node})
+    draft.undo("migrate", node=guest.node, left=node, migrate={**asked, "storage": _storages_back(guest, left)})
     draft.guest = moved
     return moved
 
@@ -75,6 +75,16 @@ def storage_map(said: Any) -> dict[str, str]:
     for name in (*filter(None, pairs), *pairs.values()):
         STORAGE.check("migrate.storage", name)
     return dict(pairs)
+
+
+def _storages_back(guest: Guest, left: Mapping[str, str]) -> dict[str, str] | None:
+    """The storages of the way back, as far as one does not stand for several now."""
+    table, came_from = TABLES[guest.kind], dict[str, set[str]]()
+    for slot, text in left.items():
+        codec = volume_codec(table, slot)
+        source = storage_of(volume_of(codec, (guest.config or {})[slot]))
+        came_from.setdefault(storage_of(volume_of(codec, text)), set()).add(source)
+    return {there: sources.pop() for there, sources in came_from.items() if len(sources) == 1} or None
 
 
 def _step(move: Move, moved: Guest, left: Mapping[str, str], shutdown_timeout: int) -> Step:
@@ -146,18 +156,47 @@ def _tell(draft: Draft, world: World, move: Move) -> None:
     if move.running and guest.kind == "lxc":
         how = "is shut down, moved and started again: its services are interrupted"
     draft.blast("medium" if move.running else "low", f"{guest.target} {how}")
-    blast.storages |= {storage_of(str(disk["volid"])) for disk in move.disks} | set(move.storages.values())
-    if move.disks:
-        size = print_size(sum(int(disk.get("size") or 0) for disk in move.disks))
-        draft.blast("medium", f"copies {size} of local disks to {node}: {names(move.disks)}")
-    _tell_replication(draft, world, move)
+    blast.storages |= set(move.storages.values())
+    _tell_copies(draft, world, move, replicated=_tell_replication(draft, world, move))
     for sid in move.answer.get("dependent-ha-resources") or ():
         blast.others.add(f"HA resource {sid}")
         draft.blast("medium", f"HA rules move {sid} along")
 
 
-def _tell_replication(draft: Draft, world: World, move: Move) -> None:
-    """A replicated machine moves while it runs only to where it is replicated, and its job turns round."""
+def _tell_copies(draft: Draft, world: World, move: Move, replicated: bool) -> None:
+    """What is copied, and whether the target has room for it. What is replicated there is there already."""
+    blast, taken = draft.plan.blast, dict[str, int | None]()
+    copies = _copies(world, move)
+    blast.storages |= {storage_of(volume) for volume in copies}
+    for volume, size in copies.items():
+        source = storage_of(volume)
+        add(taken, move.target_of(source) or source, size)
+    if copies:
+        known = sum(size or 0 for size in copies.values())
+        shown = names(move.disks) if move.disks else ", ".join(sorted(copies))
+        draft.blast("medium", f"copies {readable(known)} of local disks to {move.node}: {shown}")
+    if not replicated:
+        tell_room(world, blast, move.node, taken, move.guest.target)
+
+
+def _copies(world: World, move: Move) -> dict[str, int | None]:
+    """The volumes on storages of the node, with their sizes. The server lists those of machines only."""
+    guest, table = move.guest, TABLES[move.guest.kind]
+    if guest.kind == "qemu":
+        sizes = {str(disk["volid"]): disk.get("size") for disk in move.disks}
+        return {volume: None if size is None else int(size) for volume, size in sizes.items()}
+    shared = {name for name, row in storages(world, guest.node).items() if str(row.get("shared", 0)) == "1"}
+    slots = filter(table.is_volume, guest.config or {})
+    found = {slot: volume_of(volume_codec(table, slot), (guest.config or {})[slot]) for slot in slots}
+    local = {slot: volume for slot, volume in found.items() if storage_of(volume) and storage_of(volume) not in shared}
+    return {volume: size_in(table, slot, (guest.config or {})[slot]) for slot, volume in local.items()}
+
+
+def _tell_replication(draft: Draft, world: World, move: Move) -> bool:
+    """A replicated machine moves while it runs only to where it is replicated, and its job turns round.
+
+    Returns whether it is replicated there.
+    """
     guest = move.guest
     jobs = [job for job in world.get("/cluster/replication") if str(job.get("guest")) == str(guest.vmid)]
     draft.plan.blast.others |= {f"replication {job['id']}" for job in jobs}
@@ -170,6 +209,7 @@ def _tell_replication(draft: Draft, world: World, move: Move) -> None:
         )
     for job in turned:
         draft.blast("low", f"replication {job} turns round: from {move.node} to {guest.node}")
+    return bool(turned)
 
 
 def _effects(world: World, guest: Guest, moved: Guest) -> list[Effect]:

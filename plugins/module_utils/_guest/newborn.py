@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .._codec import print_size
 from .._plan import Step, after_apply, is_symbol
 from .._privileges import Need
 from .._storage import require_storage
 from .._world import World
 from . import config as configs
+from .capacity import add, size_in, tell_room
 from .change import Change
 from .configure import Configuring, refuse_root_only
 from .draft import Draft
@@ -62,7 +62,6 @@ class Newborn:
         secrets = frozenset(key for key in given if key == "password" or self.table.is_hidden(key))
         allocates = (*self._allocation(), *needs)
         self.draft.step(Step(op, self.target, "POST", path, given, why=why, needs=allocates, secrets=secrets))
-        self.draft.undo({"op": "destroy", "target": self.target})
         if self.over is None:
             self.draft.consulted(self.target, {"exists": False})
 
@@ -111,14 +110,11 @@ class Newborn:
         return tuple(Need(f"/storage/{storage}", ("Datastore.AllocateSpace",)) for storage in sorted(used))
 
     def tell_space(self, config: Mapping[str, Any]) -> None:
-        """How much the volumes that are made may come to hold."""
-        taken: dict[str, int] = {}
+        """How much the volumes that are made may come to hold, and what that leaves."""
+        taken: dict[str, int | None] = {}
         for slot, volume in self.new_volumes(config).items():
-            size = 0 if is_cdrom(config[slot]) else volume_codec(self.table, slot).decode(config[slot]).get("size", 0)
-            taken[storage_of(volume)] = taken.get(storage_of(volume), 0) + int(size)
-        self.draft.plan.blast.storages |= set(taken)
-        for storage, size in sorted(taken.items()):
-            self.draft.blast("low", f"takes up to {print_size(size)} on {storage}")
+            add(taken, storage_of(volume), size_in(self.table, slot, config[slot]))
+        tell_room(self.world, self.draft.plan.blast, self.node, taken, self.target)
 
     def _allocation(self) -> tuple[Need, ...]:
         """The id, and the pool where one is asked for. Whoever may back up a guest may restore over it."""

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from .._limits import LIMITS_SPEC
 from .._planner import Planner
-from . import migrate, power, wait_for
+from . import before, migrate, power, wait_for
 from .birth import SOURCE_SPECS
 from .guest import plan_guest
-from .limits import LIMITS_SPEC
 from .tables import TABLES
 
 Options = Mapping[str, Any]
@@ -34,6 +34,7 @@ _COMMON: dict[str, dict[str, Any]] = {
     "migrate": migrate.SPEC,
     "wait_for": wait_for.SPEC,
     "limits": LIMITS_SPEC,
+    "snapshot_before": before.SPEC,
     **power.OPTIONS,
 }
 

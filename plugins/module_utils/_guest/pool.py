@@ -12,6 +12,7 @@ from .._errors import BadInput, NotFound, PermissionDenied
 from .._names import POOL, segment
 from .._plan import Effect, Step
 from .._privileges import Need
+from .._reads import dispensable
 from .._world import World
 from .draft import Draft
 from .lookup import RESOURCES, resources
@@ -24,7 +25,8 @@ def require_pool(world: World, pool: str) -> str:
     POOL.check("pool", pool)
     try:
         # a pool inside another has no path of its own
-        world.get("/pools", poolid=pool) if "/" in pool else world.get(f"/pools/{segment(pool)}")
+        with dispensable():
+            world.get("/pools", poolid=pool) if "/" in pool else world.get(f"/pools/{segment(pool)}")
     except NotFound:
         there = ", ".join(sorted(row["poolid"] for row in world.get("/pools"))) or "none"
         raise BadInput(f"pool: '{pool}' does not exist; there: {there}", "Pools are case-sensitive") from None
@@ -56,7 +58,7 @@ def plan_pool(draft: Draft, world: World, options: Mapping[str, Any]) -> None:
         Effect(f"{RESOURCES}?type=vm", "drop", f"{guest.kind}/{guest.vmid}", by="id"),
         Effect(f"{RESOURCES}?type=vm", "add", {**row, "pool": wanted} if wanted else _without_pool(row)),
     ]
-    draft.undo({"op": "pool", "target": guest.target, "pool": now})
+    draft.undo("pool", pool=now, left=wanted)
     draft.blast("medium", f"{guest.target} gets the permissions of pool '{wanted}' and loses those of '{now}'")
     draft.plan.blast.others.update(f"pool {name}" for name in (now, wanted) if name)
 

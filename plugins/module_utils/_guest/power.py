@@ -204,7 +204,8 @@ def _add(
     else:
         draft.step(_step(guest, op, _why(op, power), options))
     if operation.undo:
-        draft.undo({"op": operation.undo, "target": guest.target})
+        # what went on from a saved memory saves it again
+        draft.undo("hibernate" if power["power"] == "hibernated" and op == "start" else operation.undo)
     else:
         draft.cannot_undo(f"a {op} has happened")
 

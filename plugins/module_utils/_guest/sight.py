@@ -11,6 +11,8 @@ from typing import Any
 
 from .._blast import Blast
 from .._errors import ApiError, Unreachable
+from .._privileges import held_below
+from .._reads import dispensable
 from .._world import World
 
 #: the answer of a server that has no such kind of object: PVE 8 knows no HA rules
@@ -19,24 +21,15 @@ _NOT_IN_THIS_PVE = 501
 
 def sees_below(world: World, path: str, any_of: tuple[str, ...]) -> bool:
     """Is any one of the privileges held on everything below `path`? Not known counts as no."""
-    if world.is_root:
-        return True
-    permissions = world.permissions()
-    if permissions is None:
-        return False
-    nearest = path
-    while nearest not in permissions and nearest != "/":
-        nearest = nearest.rpartition("/")[0] or "/"
-    reaches_down = any(str(permissions.get(nearest, {}).get(name, 0)) == "1" for name in any_of)
-    below = (granted for place, granted in permissions.items() if place.startswith(f"{path}/"))
-    return reaches_down and all(any(name in granted for name in any_of) for granted in below)
+    return world.is_root or held_below(world.permissions_now(), path, any_of)
 
 
 @contextmanager
 def noting(blast: Blast, what: str) -> Iterator[None]:
     """Note `what` as unknown where it cannot be read: not allowed, failed, or on a node that does not answer."""
     try:
-        yield
+        with dispensable():
+            yield
     except (ApiError, Unreachable) as error:
         status = error.facts.get("status")
         if status is None and isinstance(error, Unreachable):  # no node answers at all

@@ -45,6 +45,18 @@ def storage_of(volume: str) -> str:
     return "" if volume.startswith("/") or volume in _EMPTY else volume.partition(":")[0]
 
 
+def put_volumes(table: Table, change: Change, have: Mapping[str, Any], left: Mapping[str, Any]) -> dict[str, str]:
+    """Slot -> volume of what a change makes (a symbol) or attaches; no discs. `left`: the keys as they read then."""
+    found = {}
+    for slot in filter(table.is_volume, change.put):
+        codec = volume_codec(table, slot)
+        volume = volume_of(codec, left[slot])
+        same = slot in have and volume_of(codec, have[slot]) == volume
+        if storage_of(volume) and not same and not is_cdrom(left[slot]):
+            found[slot] = volume
+    return found
+
+
 def check_volume(slot: str, wanted: Mapping[str, Any]) -> None:
     """Raise BadInput for what no volume can be."""
     if wanted.get("storage"):

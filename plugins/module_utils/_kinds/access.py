@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._blast_of.access import acl_entry
 from .._codec import BOOL, Codec
 from .._kind import Call, Field, Kind, Values
 from .._privileges import Need
@@ -52,9 +53,10 @@ ACL = Kind(
     # whoever may only give the right away (VM.Allocate ...) does not see the entry
     sees=(Need("/access", ("Sys.Audit", "Permissions.Modify")), Need("{path}", ("Permissions.Modify",))),
     risk={
-        "create": ("medium", "{ugid} gains {roleid} on {path}"),
+        "create": ("medium", "{ugid} is given {roleid} on {path}"),
         "update": ("medium", "{ugid} keeps {roleid} on {path}, with another reach"),
         "delete": ("high", "{ugid} loses {roleid} on {path}"),
     },
     wire=_wire,
+    blast=acl_entry,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from .._blast_of.aliases import alias_change
 from .._codec import LOWER
 from .._kind import Call, Field, Kind
 from .._names import Rule
@@ -37,8 +38,5 @@ ALIAS = Kind(
     feels=("others", "firewall alias {name}"),
     replaces=True,
     guards=("update", "delete"),
-    risk={
-        "update": ("medium", "every rule that uses {name} now means {cidr}"),
-        "delete": ("high", "rules that use {name} are left dangling: Proxmox deletes an alias in use"),
-    },
+    blast=alias_change,
 )

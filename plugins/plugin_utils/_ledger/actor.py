@@ -28,12 +28,19 @@ AWX_VARIABLES = (
     "workflow_job_name",
     "schedule_id",
     "schedule_name",
+    "parent_job_schedule_id",
+    "parent_job_schedule_name",
     "inventory_id",
     "inventory_name",
     "project_revision",
     "project_scm_branch",
     "execution_node",
 )
+# But it sets a user only where there is one: of a job that nobody launched, these came from a survey or a template.
+OF_A_USER = {"awx_user_id", "awx_user_name"}
+BY_A_USER = {"manual", "relaunch", "workflow"}
+# A workflow says that much of each of its jobs, also where nobody launched it; then it says one of these, too.
+BY_NOBODY = ("awx_schedule_id", "awx_parent_job_schedule_id", "awx_webhook_event_type")
 
 
 def actor(extra_vars: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,8 +54,9 @@ def actor(extra_vars: Mapping[str, Any]) -> dict[str, Any]:
         found |= {"source": "env", "user": named}
     if "AWX_PRIVATE_DATA_DIR" in os.environ and "JOB_ID" in os.environ:
         awx = {f"awx_{name}": extra_vars[f"awx_{name}"] for name in AWX_VARIABLES if f"awx_{name}" in extra_vars}
+        if awx.get("awx_job_launch_type") not in BY_A_USER or any(name in extra_vars for name in BY_NOBODY):
+            awx = {name: value for name, value in awx.items() if name not in OF_A_USER}
         host = {"awx_host": os.environ["AWX_HOST"]} if "AWX_HOST" in os.environ else {}
-        # a scheduled job has no user
         found |= {"source": "awx", "user": awx.get("awx_user_name")} | awx | host
     return found
 

@@ -8,21 +8,18 @@ process and finds it here. What a worker learns dies with it, so that a failure 
 callback through a page of shared memory, which needs no disk.
 """
 
-import configparser
 import mmap
 import os
 import secrets
 from pathlib import Path
 from typing import Any
 
-from ansible import constants
+from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput
+from ansible_collections.steward.proxmox.plugins.plugin_utils._gate import settings
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import verify
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.store import LedgerError, Segment
 
 __all__ = ["LedgerError", "RunLedger", "close", "current", "open_run", "require", "required"]
-
-# Anything else than a clear no means yes: a typing error must not switch the evidence off.
-NO = {"", "0", "false", "no", "off", "n", "f"}
 
 _current: "RunLedger | None" = None
 _option = False
@@ -125,19 +122,20 @@ def require(asked: bool) -> None:
 
 
 def required() -> bool:
-    """Whether a change that cannot be recorded must be refused: the environment, ansible.cfg or the callback says so.
+    """Whether a change that cannot be recorded must be refused: the environment, ansible.cfg, the callback or the
+    policy of the process says so.
 
     ansible.cfg is read here, because a callback that was left out of ``callbacks_enabled`` cannot pass on its option.
     """
-    asked = (os.environ.get("STEWARD_LEDGER_REQUIRED", ""), _from_configuration())
-    return _option or any(word.strip().lower() not in NO for word in asked)
+    asked = (os.environ.get("STEWARD_LEDGER_REQUIRED", ""), settings.configured("required", "steward_ledger"))
+    return _option or any(settings.is_yes(word) for word in asked) or _by_policy()
 
 
-def _from_configuration() -> str:
-    parser = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None)
-    if constants.CONFIG_FILE:
-        parser.read(constants.CONFIG_FILE, encoding="utf-8")
-    return parser.get("steward_ledger", "required", fallback="")
+def _by_policy() -> bool:
+    try:
+        return settings.policy_of({}, []).ledger_required
+    except BadInput:  # nobody knows what it asks for; every task says what is wrong with it
+        return True
 
 
 def _op_id() -> str:

@@ -17,7 +17,7 @@ import re
 import stat
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,13 +134,17 @@ def verify(
     return report
 
 
-def read(path: str | os.PathLike[str], expected_head: str = "") -> Run:
-    """Read one run's file, up to the first record that cannot be right."""
+def read(
+    path: str | os.PathLike[str], expected_head: str = "", see: Callable[[dict[str, Any]], None] | None = None
+) -> Run:
+    """Read one run's file, up to the first record that cannot be right. ``see`` gets each record until then."""
     run = Run(str(path))
     passed = 0
     try:
         for line in _lines(path):
-            _take(run, line)
+            frame = _take(run, line)
+            if frame and see:
+                see(frame)
             passed = run.records if run.head == expected_head else passed
         if expected_head and passed and passed != run.records:
             run.problem = Problem(run.file, passed + 1, TAMPERED, "records were added after the expected head")
@@ -219,12 +223,12 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
             yield line
 
 
-def _take(run: Run, line: bytes) -> None:
+def _take(run: Run, line: bytes) -> dict[str, Any] | None:
     if run.closed:
         raise Tampered("something follows the end of the run")
     if not line.endswith(b"\n"):
         run.torn = len(line)
-        return
+        return None
     match = RECORD.fullmatch(line)
     if not match:
         raise Tampered("the line is not a record")
@@ -236,6 +240,7 @@ def _take(run: Run, line: bytes) -> None:
     _account(run, frame)
     run.head = match[1].decode()
     run.records += 1
+    return frame
 
 
 def _frame(body: bytes) -> dict[str, Any]:

@@ -119,6 +119,8 @@ def _facts(entry: Entry) -> Iterator[str]:
         yield f"- **Incomplete**: {code(unseen(plan), 500)}"
     yield from (f"- **Missing privilege**: {code(privilege(row))}" for row in entry.privileges(False))
     yield from (f"- Not known whether held: {code(privilege(row))}" for row in entry.privileges("unknown"))
+    if entry.refused and not entry.privileges(False):
+        yield f"- **The real run would be refused**: {code(entry.refused, 500)}"
     if entry.cannot_undo:
         yield f"- Cannot be undone: {code(entry.cannot_undo, 500)}"
     for step in plan["steps"]:

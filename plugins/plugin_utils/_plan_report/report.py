@@ -6,26 +6,27 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import heapify, heappop, heapreplace
 from typing import Any, NamedTuple
 
 from ansible_collections.steward.proxmox.plugins.module_utils._blast import LEVELS
-from ansible_collections.steward.proxmox.plugins.module_utils._plan import sha256
+from ansible_collections.steward.proxmox.plugins.module_utils._operations import (
+    BACK,
+    CHANGE,
+    CREATE,
+    DESTROY,
+    OTHER,
+    sign,
+)
+from ansible_collections.steward.proxmox.plugins.module_utils._plan import digest_of, sha256
 from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.changes import Change, compare, one_side
 from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.words import counted
 
 VERSION = 1
-CREATE, UPDATE, DESTROY, BACK, OTHER = "+", "~", "-", "<", ">"
-
-#: operation -> sign; every other operation (start, stop, run ...) is OTHER
-_SIGNS = {
-    **dict.fromkeys(("backup", "clone", "create", "download", "restore", "snapshot", "upload"), CREATE),
-    **dict.fromkeys(("describe", "detach", "migrate", "move", "pool", "resize", "template", "update"), UPDATE),
-    **dict.fromkeys(("delete", "delsnapshot", "destroy", "destroy disk", "destroy volume", "prune", "remove"), DESTROY),
-    "rollback": BACK,
-}
 _NODE = re.compile(r"/nodes/([^/]+)/")
 
 Record = Mapping[str, Any]
@@ -48,6 +49,9 @@ class Entry:
     def __init__(self, record: Record) -> None:
         self.host, self.task, self.plan = record["host"], record["task"], record["plan"]
         self.check_mode, self.no_log = bool(record["check_mode"]), bool(record["no_log"])
+        self.endpoint, self._binding = list(record["endpoint"]), record["binding"] or {"objects": {}, "symbols": {}}
+        #: why the gate would not let it through
+        self.refused = str(record.get("refused") or "")
         # a no_log task has neither
         self._before, self._after = self.plan.get("before") or {}, self.plan.get("after") or {}
 
@@ -100,9 +104,18 @@ class Entry:
             "task": self.task,
             "check_mode": self.check_mode,
             "no_log": self.no_log,
+            **({"refused": self.refused} if self.refused else {}),
             "changes": [change._asdict() for change in self.changes],
             "plan": self.plan,
+            "endpoint": self.endpoint,
+            "binding": self._binding,
+            "redacted": self._redacted,
         }
+
+    @property
+    def _redacted(self) -> bool:
+        """Are values left out, so that nobody can compute the digest again?"""
+        return digest_of(self.plan["steps"], self._binding) != self.plan["digest"]
 
     @property
     def _born(self) -> bool:
@@ -116,12 +129,10 @@ class Entry:
 
     def _operation(self, step: Record) -> Operation:
         op, target = str(step["op"]), str(step["target"])
-        over = op == "restore" and bool(self._before) and not _absent(self._before)
-        sign = BACK if over else _SIGNS.get(op, OTHER)
         name = re.search(rf"{re.escape(target)} (\S+) on ", self.plan["summary"])
         node = _NODE.match(step["path"])
         status = str(step.get("status", ""))
-        return Operation(sign, op, target, name[1] if name else "", node[1] if node else "", status)
+        return Operation(sign(op), op, target, name[1] if name else "", node[1] if node else "", status)
 
 
 @dataclass(frozen=True)
@@ -142,11 +153,11 @@ class Report:
         create = change = destroy = other = 0
         for entry in self.entries:
             signs = [(operation.target, operation.sign) for operation in entry.operations]
-            settled = {target for target, sign in signs if sign in (CREATE, DESTROY)}
-            create += sum(sign == CREATE for _target, sign in signs)
-            destroy += sum(sign == DESTROY for _target, sign in signs)
-            change += len({target for target, sign in signs if sign in (UPDATE, BACK)} - settled)
-            other += sum(sign == OTHER for _target, sign in signs)
+            settled = {target for target, mark in signs if mark in (CREATE, DESTROY)}
+            create += sum(mark == CREATE for _target, mark in signs)
+            destroy += sum(mark == DESTROY for _target, mark in signs)
+            change += len({target for target, mark in signs if mark in (CHANGE, BACK)} - settled)
+            other += sum(mark == OTHER for _target, mark in signs)
         return {
             "plans": len(self.entries),
             "create": create,
@@ -165,10 +176,11 @@ class Report:
         """One digest over the digests of the plans, in their order."""
         return sha256([entry.plan["digest"] for entry in self.entries])
 
-    def public(self) -> dict[str, Any]:
-        """The JSON file."""
+    def public(self, origin: Record) -> dict[str, Any]:
+        """The JSON file. `origin`: which run made it, and when."""
         return {
             "version": VERSION,
+            **origin,
             "check_mode": self.check_mode,
             "plans": [entry.public() for entry in self.entries],
             "totals": self.totals,
@@ -190,10 +202,27 @@ class Report:
 
 
 def in_order(records: list[Record]) -> list[Record]:
-    """Task by task, host by host: forks finish in any order, and the digest of the report must not depend on it."""
+    """Task by task, host by host, and the plans of each host in the order in which it made them.
+
+    Forks finish in any order, and the digest of the report must not depend on it; a saved plan is carried out in it.
+    """
     uuids = dict.fromkeys(record["task"]["uuid"] for record in records)
     rank = {uuid: place for place, uuid in enumerate(uuids)}
-    return sorted(records, key=lambda record: (rank[record["task"]["uuid"]], record["host"]))
+    waiting: dict[str, deque[Record]] = {}
+    for record in records:
+        waiting.setdefault(record["host"], deque()).append(record)
+    first = [(rank[mine[0]["task"]["uuid"]], host) for host, mine in waiting.items()]
+    heapify(first)
+    ordered = []
+    while first:
+        _rank, host = first[0]
+        mine = waiting[host]
+        ordered.append(mine.popleft())
+        if mine:
+            heapreplace(first, (rank[mine[0]["task"]["uuid"]], host))
+        else:
+            heappop(first)
+    return ordered
 
 
 def _absent(side: Mapping[str, Any]) -> bool:

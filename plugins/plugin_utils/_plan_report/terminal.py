@@ -9,17 +9,9 @@ import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ansible_collections.steward.proxmox.plugins.module_utils._operations import BACK, CHANGE, CREATE, DESTROY, OTHER
 from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.changes import Change
-from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.report import (
-    BACK,
-    CREATE,
-    DESTROY,
-    OTHER,
-    UPDATE,
-    Entry,
-    Operation,
-    Report,
-)
+from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.report import Entry, Operation, Report
 from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.words import (
     because,
     clip,
@@ -35,7 +27,7 @@ from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.words
 NARROW, WIDE = 72, 140
 _NAME = 100
 _DETAIL = "    "
-_PARTS = {CREATE: "create", UPDATE: "change", DESTROY: "destroy", BACK: "destroy", OTHER: "other"}
+_PARTS = {CREATE: "create", CHANGE: "change", DESTROY: "destroy", BACK: "destroy", OTHER: "other"}
 _RISKS = {"medium": "warning", "high": "alarm"}
 
 
@@ -110,6 +102,8 @@ def _remarks(entry: Entry) -> Iterator[tuple[str, str]]:
         yield f"missing privilege: {privilege(row)}", "alarm"
     for row in entry.privileges("unknown"):
         yield f"not known whether held: {privilege(row)}", "warning"
+    if entry.refused and not entry.privileges(False):  # those are named above
+        yield f"the real run would be refused: {clip(entry.refused, 500)}", "alarm"
     if entry.cannot_undo:
         yield f"cannot be undone: {clip(entry.cannot_undo, 300)}", "warning"
 

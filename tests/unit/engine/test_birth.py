@@ -7,9 +7,11 @@
 from typing import Any
 
 import pytest
+from ansible_collections.steward.proxmox.plugins.module_utils import _engine
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import StewardError, Taken
 from ansible_collections.steward.proxmox.plugins.module_utils._guest.lookup import twins
 
+from tests.contract.harness import Elsewhere
 from tests.unit.engine.births import IMAGE, NET, SYMBOL, TEMPLATE, Births, data, reasons, steps
 from tests.unit.engine.fakes import Cluster
 
@@ -102,7 +104,10 @@ def test_later_tasks_of_a_check_run_see_it(births: Births) -> None:
 
 def test_a_birth_is_taken_back_by_destroying(births: Births) -> None:
     result = births.done("lxc", **CONTAINER, vmid=300, check=True)
-    assert result["plan"]["undo"] == {"possible": True, "steps": [{"op": "destroy", "target": "lxc/300"}]}
+    (undo,) = result["plan"]["undo"]["steps"]
+    assert undo["op"] == "destroy"
+    assert undo["of"] == list(range(len(result["plan"]["steps"])))
+    assert undo["born"]["name"] == result["plan"]["after"]["hostname"]
     assert result["plan"]["blast_radius"]["storages"] == ["local-zfs"]
     assert "takes up to 2G on local-zfs" in reasons(result)
     assert result["plan"]["risk"]["level"] == "low"
@@ -176,10 +181,16 @@ def test_a_node_that_is_not_online_is_refused(births: Births) -> None:
         assert f"'{node}' is not an online node of this cluster; online: pve1, pve3" in said
 
 
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the others do, they do from another controller."""
+    monkeypatch.setattr(_engine, "Turn", Elsewhere)
+
+
 # -- ids and names -------------------------------------------------------------------------------------------------
 
 
-def test_an_id_that_somebody_takes_in_between_is_given_up_for_the_next(births: Births) -> None:
+def test_an_id_that_somebody_takes_in_between_is_given_up_for_the_next(births: Births, elsewhere: None) -> None:
     ours = births.planned("vm", **MACHINE)
     chosen = ours.plan.result["vmid"]
     births.done("vm", name="faster", node="pve1", vmid=chosen)
@@ -190,7 +201,16 @@ def test_an_id_that_somebody_takes_in_between_is_given_up_for_the_next(births: B
     assert any(str(chosen) in warning for warning in ours.plan.warnings)
 
 
-def test_an_id_that_the_task_names_is_not_changed_for_another(births: Births) -> None:
+def test_an_id_that_a_task_of_this_machine_takes_is_given_up_as_well(births: Births) -> None:
+    ours = births.planned("vm", **MACHINE)
+    chosen = ours.plan.result["vmid"]
+    births.done("vm", name="faster", node="pve1", vmid=chosen)
+    ours.carry_out()
+    assert births.named("new") == [chosen + 1]
+    assert any(str(chosen) in warning for warning in ours.plan.warnings)
+
+
+def test_an_id_that_the_task_names_is_not_changed_for_another(births: Births, elsewhere: None) -> None:
     ours = births.planned("vm", **MACHINE, vmid=300)
     births.done("vm", name="faster", node="pve1", vmid=300)
     with pytest.raises(Taken):
@@ -211,7 +231,7 @@ def test_two_who_make_the_same_name_at_once_are_told(births: Births) -> None:
     assert births.named("new") == [400, mine]
 
 
-def test_the_same_name_twice_at_once_gives_one_guest_where_the_id_was_the_same(births: Births) -> None:
+def test_the_same_name_twice_at_once_gives_one_guest_where_the_id_was_the_same(births: Births, elsewhere: None) -> None:
     first, second = births.planned("vm", **MACHINE), births.planned("vm", **MACHINE)
     first.carry_out()
     with pytest.raises(Taken):

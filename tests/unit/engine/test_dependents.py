@@ -65,6 +65,7 @@ ANSWERS: dict[str, Any] = {
         {"storage": "scratch", "content": "images"},
         {"storage": "off", "content": "backup", "enabled": 0},
     ],
+    f"{CONTENT}?content=images": [{"volid": "local:101/vm-101-disk-0.qcow2", "content": "images", "vmid": 101}],
     f"{CONTENT}?content=backup": [
         {"volid": "local:backup/new", "content": "backup", "vmid": 101, "ctime": 200},
         {"volid": "local:backup/old", "content": "backup", "vmid": 101, "ctime": 100},
@@ -127,7 +128,7 @@ def test_few_requests() -> None:
     cluster = Cluster(ANSWERS)
     world = World(cluster.get, Memory(), False, "bob@pve!ci")
     find_dependents(TABLES["qemu"], world, VM, Blast(), {"ha": "unmanaged"})
-    assert len(cluster.asked) == len(set(cluster.asked)) == 12
+    assert len(cluster.asked) == len(set(cluster.asked)) == 13
 
 
 def test_nothing_that_hangs_on_it_is_nothing_unknown() -> None:
@@ -228,6 +229,8 @@ LINKED = [
     ("local:9/base-9-disk-0.qcow2", "local:10/vm-10-disk-0.qcow2", "../9/base-9-disk-0.qcow2"),
     ("local:base-9-disk-0", "local:base-9-disk-0/vm-10-disk-0", "base-9-disk-0@__base__"),
     ("local:basevol-9-disk-0", "local:basevol-9-disk-0/subvol-10-disk-0", None),
+    # a backing file that somebody made by hand: Proxmox would destroy it, and with it what the other one shows
+    ("local:9/vm-9-disk-0.qcow2", "local:10/vm-10-disk-0.qcow2", "../9/vm-9-disk-0.qcow2"),
 ]
 UNLINKED = [
     ("local:9/base-9-disk-0.qcow2", "local:10/vm-10-disk-0.qcow2", None),
@@ -260,9 +263,18 @@ def test_linked_clones_of_guests_that_are_not_visible_are_unknown() -> None:
     assert blast.unseen == ["linked clones of qemu/9 on storage local"]
 
 
-def test_a_guest_without_base_volumes_costs_no_request() -> None:
-    cluster = Cluster({})
-    assert linked_clones(TABLES["qemu"], World(cluster.get, Memory(), False), VM, Blast()) == []
+def test_its_own_snapshots_are_no_clones() -> None:
+    """Where snapshots are a chain of volumes, they rest on one another."""
+    rows = [{"volid": "local:9/snap_s1_vm-9-disk-0.qcow2", "vmid": 9, "parent": "../9/vm-9-disk-0.qcow2"}]
+    world = world_of({f"{CONTENT}?content=images": rows}, is_root=True)
+    guest = Guest("qemu", 9, "pve1", {"scsi0": "local:9/vm-9-disk-0.qcow2,size=8G"})
+    assert linked_clones(TABLES["qemu"], world, guest, Blast()) == []
+
+
+def test_a_guest_whose_volumes_cannot_be_rested_on_costs_no_request() -> None:
+    """Neither bases nor files."""
+    cluster, guest = Cluster({}), Guest("qemu", 101, "pve1", {"scsi0": "local-zfs:vm-101-disk-0,size=8G"})
+    assert linked_clones(TABLES["qemu"], World(cluster.get, Memory(), False), guest, Blast()) == []
     assert cluster.asked == []
 
 
@@ -323,7 +335,14 @@ def test_whether_everything_below_a_path_is_seen(permissions: Any, sees: bool) -
     assert sees_below(world_of({"/access/permissions": permissions}), "/vms", ("VM.Audit",)) is sees
 
 
-def test_root_sees_everything_and_planned_permissions_are_not_known() -> None:
+def test_root_sees_everything() -> None:
     assert sees_below(world_of({}, is_root=True), "/vms", ("VM.Audit",))
-    foretold = Memory(permissions_foretold=True)
-    assert not sees_below(world_of({}, memory=foretold, check=True), "/vms", ("VM.Audit",))
+
+
+def test_what_is_read_now_is_read_with_the_permissions_of_now_not_with_planned_ones() -> None:
+    world = world_of(
+        {"/access/permissions": {"/": {"VM.Audit": 1}}}, memory=Memory(permissions_foretold=True), check=True
+    )
+    assert sees_below(world, "/vms", ("VM.Audit",))
+    assert not sees_below(world, "/storage", ("Datastore.Audit",))
+    assert world.permissions() is None

@@ -62,6 +62,8 @@ def answers(
         "/cluster/resources?type=vm": [{"type": kind, "vmid": 101, "node": "pve1"}],
         "/nodes/pve1/storage": [{"storage": "local", "content": "images,rootdir,backup"}],
         f"{CONTENT}?content=backup": [BACKUP],
+        f"{CONTENT}?content=images": [],
+        f"{CONTENT}?content=rootdir": [],
         "/nodes": [{"node": "pve1", "status": "online"}],
         "/cluster/status": [{"type": "node", "name": "pve1", "online": 1}],
     }
@@ -254,13 +256,15 @@ def test_unreferenced_disks_go_only_when_told_and_are_named() -> None:
 
 def test_the_newest_backup_is_what_brings_it_back() -> None:
     plan = absent(guest_of("qemu"), answers("qemu", {f"{CONTENT}?content=backup": [BACKUP, OLDER]}))
-    assert plan.undo.public() == {
-        "possible": False,
-        "why": (
-            "its volumes are gone; its newest backup, local:backup/new of 2023-11-14 22:13 UTC, stays:"
-            " source.archive restores it"
-        ),
-    }
+    undo = plan.undo.public()
+    why = (
+        "its volumes are gone; its newest backup, local:backup/new of 2023-11-14 22:13 UTC, brings back what they held"
+        " then"
+    )
+    assert (undo["possible"], undo["why"]) == (False, why)
+    restore, configure = undo["steps"]
+    assert (restore["op"], restore["archive"], restore["of"]) == ("restore", "local:backup/new", [0])
+    assert (configure["op"], configure["config"]["name"], configure["of"]) == ("configure", "web", [0])
 
 
 def test_without_a_backup_nothing_brings_it_back() -> None:

@@ -173,7 +173,7 @@ def test_a_live_restore_starts_the_machine(births: Births) -> None:
 def test_a_guest_is_only_overwritten_when_it_is_said(saved: Births) -> None:
     assert steps(saved.done("vm", vmid=151, source=archive("vm"))) == []
     result = saved.done("vm", vmid=151, force=True, source=archive("vm"))
-    assert steps(result) == ["restore"]
+    assert steps(result) == ["overwrite"]
     assert data(result)["force"] == 1
     assert result["plan"]["undo"]["possible"] is False
     assert result["plan"]["risk"]["level"] == "high"

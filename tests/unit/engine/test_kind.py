@@ -66,7 +66,9 @@ def test_what_is_missing_is_created_with_all_that_is_mentioned() -> None:
     assert sent(plan) == [("POST", "/shelves", {"name": "a b", "size": 3, "open": 1}, {})]
     assert plan.steps[0].needs == (Need("/shelf/a b", ("Shelf.Modify",)),)
     assert plan.summary == "create shelf a b"
-    assert plan.undo.public()["steps"] == [{"op": "delete", "target": "shelf a b", "data": {}}]
+    left = {"name": "a b", "size": 3, "open": True, "comment": ""}
+    undo = {"op": "delete", "target": "shelf a b", "of": [0], "kind": "shelf", "data": {"name": "a b"}, "left": left}
+    assert plan.undo.public() == {"possible": True, "steps": [undo]}
 
 
 NOTHING: list[dict[str, Any]] = [

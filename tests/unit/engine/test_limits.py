@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Limits: the strictest wins, what is there already is not held against a task, and what is not known is refused."""
+"""Limits: what is there already is not held against a task, and what is not known is refused."""
 
 from __future__ import annotations
 
@@ -10,20 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput, Refused
+from ansible_collections.steward.proxmox.plugins.module_utils import _policy as policies
+from ansible_collections.steward.proxmox.plugins.module_utils._errors import Refused
 from ansible_collections.steward.proxmox.plugins.module_utils._guest import effects
 from ansible_collections.steward.proxmox.plugins.module_utils._guest.draft import Draft
-from ansible_collections.steward.proxmox.plugins.module_utils._guest.limits import (
-    VARIABLES,
-    Limit,
-    Limits,
-    check_limits,
-)
+from ansible_collections.steward.proxmox.plugins.module_utils._guest.limits import check_limits
 from ansible_collections.steward.proxmox.plugins.module_utils._guest.lookup import Guest
 from ansible_collections.steward.proxmox.plugins.module_utils._guest.tables import TABLES
-from ansible_collections.steward.proxmox.plugins.module_utils._planner import POLICY
-from hypothesis import given
-from hypothesis import strategies as st
+from ansible_collections.steward.proxmox.plugins.module_utils._policy import POLICY, Policy
 
 from tests.unit.engine.fakes import Cluster, Memory, World, world_of
 
@@ -40,8 +34,9 @@ def others(count: int) -> list[dict[str, Any]]:
     return [{"type": "qemu", "vmid": 200 + number, "node": "pve1"} for number in range(count)]
 
 
-def policy(**environment: str) -> dict[str, Any]:
-    return {POLICY: {"environments": [environment], "defaults": []}}
+def policy(**limits: int) -> dict[str, Any]:
+    """What the front door hands over where the controller says these limits."""
+    return {POLICY: Policy.of({"limits": limits}, lambda key: f"{key} of the controller").export()}
 
 
 def check(
@@ -66,91 +61,6 @@ def test_without_any_limit_nothing_is_limited_and_nothing_is_read() -> None:
     check({}, "qemu", huge, world=world)
     check(policy(), "qemu", huge, world=world)
     assert cluster.asked == []
-    assert not Limits.of_task({})
-
-
-def test_guarded_has_the_defaults_of_the_built_in_policy() -> None:
-    limits = Limits.from_environment({"STEWARD_POLICY": "guarded"})
-    assert [getattr(limits, name).most for name in ("max_cpu", "max_ram_mb", "max_disk_gb", "max_vms")] == [
-        16,
-        32768,
-        500,
-        50,
-    ]
-    assert limits.max_cpu == Limit(16, "STEWARD_POLICY=guarded")
-
-
-def test_single_variables_stand_alone() -> None:
-    assert Limits.from_environment({"PROXMOX_MAX_RAM_MB": "4096"}) == Limits(
-        max_ram_mb=Limit(4096, "PROXMOX_MAX_RAM_MB")
-    )
-
-
-def test_single_variables_tighten_the_policy_and_do_not_loosen_it() -> None:
-    limits = Limits.from_environment(
-        {"STEWARD_POLICY": "guarded", "PROXMOX_MAX_CPU": "4", "PROXMOX_MAX_VMS": "1000", "PROXMOX_MAX_DISK_GB": ""}
-    )
-    assert limits.max_cpu == Limit(4, "PROXMOX_MAX_CPU")
-    assert limits.max_vms == Limit(50, "STEWARD_POLICY=guarded")
-    assert limits.max_disk_gb == Limit(500, "STEWARD_POLICY=guarded")
-
-
-@pytest.mark.parametrize("number", ["eight", "-1", "1.5", "0x10", "8 cores"])
-def test_a_bad_number_is_an_error_that_names_the_variable(number: str) -> None:
-    with pytest.raises(BadInput, match=r"PROXMOX_MAX_CPU: .* is not a whole number"):
-        check(policy(PROXMOX_MAX_CPU=number), "qemu", VM)
-
-
-def test_an_unknown_policy_is_an_error_and_not_no_policy() -> None:
-    with pytest.raises(BadInput, match="STEWARD_POLICY: 'gaurded' is not a policy"):
-        check(policy(STEWARD_POLICY="gaurded"), "qemu", VM)
-
-
-def test_zero_is_a_limit() -> None:
-    with pytest.raises(Refused, match="would be guest number 4, and the limit is 0"):
-        check(policy(PROXMOX_MAX_VMS="0"), "qemu", VM)
-
-
-def test_a_task_and_module_defaults_tighten_the_environment() -> None:
-    options = {
-        POLICY: {
-            "environments": [
-                {"PROXMOX_MAX_CPU": "16", "PROXMOX_MAX_RAM_MB": "8192", "PROXMOX_MAX_VMS": "10"},
-                {"PROXMOX_MAX_RAM_MB": "16384", "PROXMOX_MAX_DISK_GB": "100"},
-            ],
-            "defaults": [{"max_cpu": 8, "max_ram_mb": 99999}],
-        },
-        "limits": {"max_cpu": 12, "max_vms": 9, "max_ram_mb": None},
-    }
-    assert Limits.of_task(options) == Limits(
-        max_cpu=Limit(8, "limits.max_cpu of module_defaults"),
-        max_ram_mb=Limit(8192, "PROXMOX_MAX_RAM_MB"),
-        max_disk_gb=Limit(100, "PROXMOX_MAX_DISK_GB"),
-        max_vms=Limit(9, "limits.max_vms"),
-    )
-
-
-_LIMIT = st.none() | st.builds(Limit, st.integers(0, 1000), st.sampled_from(("environment", "task")))
-_LIMITS = st.builds(Limits, _LIMIT, _LIMIT, _LIMIT, _LIMIT)
-
-
-@given(st.lists(_LIMITS, max_size=4), _LIMITS)
-def test_another_source_can_only_tighten(many: list[Limits], more: Limits) -> None:
-    before, after = Limits.strictest(*many), Limits.strictest(*many, more)
-    for name in ("max_cpu", "max_ram_mb", "max_disk_gb", "max_vms"):
-        was, now, own = getattr(before, name), getattr(after, name), getattr(more, name)
-        known = [limit.most for limit in (was, own) if limit]
-        assert (now.most if now else None) == (min(known) if known else None)
-
-
-def test_the_door_hands_over_exactly_what_is_understood() -> None:
-    assert set(VARIABLES) == {
-        "STEWARD_POLICY",
-        "PROXMOX_MAX_CPU",
-        "PROXMOX_MAX_RAM_MB",
-        "PROXMOX_MAX_DISK_GB",
-        "PROXMOX_MAX_VMS",
-    }
 
 
 # -- what counts ------------------------------------------------------------------------------------------------------
@@ -223,18 +133,18 @@ LARGE: dict[str, dict[str, Any]] = {
     "qemu": {"cores": 32, "memory": "65536", "scsi0": "local:100/vm-100-disk-0.qcow2,size=900G"},
     "lxc": {"cores": 32, "memory": 65536, "rootfs": "zfs:subvol-100-disk-0,size=900G"},
 }
-GUARDED = {"STEWARD_POLICY": "guarded"}
+GUARDED = {POLICY: Policy.of(policies.GUARDED, lambda _key: "guarded").export()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_large_guest_may_be_changed_elsewhere(kind: str) -> None:
-    check(policy(**GUARDED), kind, {**LARGE[kind], "description": "now said"}, before=LARGE[kind])
+    check(GUARDED, kind, {**LARGE[kind], "description": "now said"}, before=LARGE[kind])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("change", [{"cores": 24}, {"memory": 40000}])
 def test_a_large_guest_may_become_smaller_without_being_small(kind: str, change: dict[str, Any]) -> None:
-    check(policy(**GUARDED), kind, {**LARGE[kind], **change}, before=LARGE[kind])
+    check(GUARDED, kind, {**LARGE[kind], **change}, before=LARGE[kind])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -242,13 +152,13 @@ def test_a_large_guest_may_become_smaller_without_being_small(kind: str, change:
 def test_a_large_guest_does_not_grow(kind: str, change: dict[str, Any]) -> None:
     slot = DISK[kind]
     grown = {slot: LARGE[kind][slot].replace("900G", change["disk"])} if "disk" in change else change
-    with pytest.raises(Refused, match="STEWARD_POLICY=guarded"):
-        check(policy(**GUARDED), kind, {**LARGE[kind], **grown}, before=LARGE[kind])
+    with pytest.raises(Refused, match=r"\(guarded\)"):
+        check(GUARDED, kind, {**LARGE[kind], **grown}, before=LARGE[kind])
 
 
 def test_an_update_asks_for_no_count() -> None:
     cluster = Cluster({})
-    check(policy(PROXMOX_MAX_VMS="1"), "qemu", VM, before=VM, world=World(cluster.get, Memory(), False))
+    check(policy(max_vms=1), "qemu", VM, before=VM, world=World(cluster.get, Memory(), False))
     assert cluster.asked == []
 
 
@@ -261,14 +171,14 @@ def counting(rows: list[dict[str, Any]], permissions: Any = None, check: bool = 
 
 
 def test_the_last_guest_that_fits_and_the_first_that_does_not() -> None:
-    check(policy(PROXMOX_MAX_VMS="5"), "qemu", VM, world=counting(others(4)))
-    with pytest.raises(Refused, match=r"qemu/100 would be guest number 6, and the limit is 5 \(PROXMOX_MAX_VMS\)"):
-        check(policy(PROXMOX_MAX_VMS="5"), "qemu", VM, world=counting(others(5)))
+    check(policy(max_vms=5), "qemu", VM, world=counting(others(4)))
+    with pytest.raises(Refused, match=r"qemu/100 would be guest number 6, and the limit is 5 \(limits.max_vms of"):
+        check(policy(max_vms=5), "qemu", VM, world=counting(others(5)))
 
 
 def test_a_guest_that_is_restored_over_itself_counts_once() -> None:
     own = {"type": "qemu", "vmid": 100, "node": "pve1"}
-    check(policy(PROXMOX_MAX_VMS="5"), "qemu", VM, world=counting([*others(4), own]))
+    check(policy(max_vms=5), "qemu", VM, world=counting([*others(4), own]))
 
 
 def test_guests_that_exist_only_in_the_plan_count() -> None:
@@ -277,7 +187,7 @@ def test_guests_that_exist_only_in_the_plan_count() -> None:
         memory.effects.setdefault(effect.at, []).append(effect)
     world = counting(others(4), check=True, memory=memory)
     with pytest.raises(Refused, match="would be guest number 6"):
-        check(policy(PROXMOX_MAX_VMS="5"), "qemu", VM, world=world)
+        check(policy(max_vms=5), "qemu", VM, world=world)
 
 
 @pytest.mark.parametrize(
@@ -290,8 +200,8 @@ def test_guests_that_exist_only_in_the_plan_count() -> None:
 )
 def test_a_partial_view_of_the_cluster_is_unknown_and_refused(permissions: Any) -> None:
     with pytest.raises(Refused, match=r"how many guests there are is not known.*bob@pve!ci.*Grant VM.Audit on /vms"):
-        check(policy(**GUARDED), "qemu", VM, world=counting(others(1), permissions))
+        check(GUARDED, "qemu", VM, world=counting(others(1), permissions))
 
 
 def test_without_a_limit_on_the_number_a_partial_view_is_enough() -> None:
-    check(policy(PROXMOX_MAX_CPU="4"), "qemu", VM, world=counting([], {"/vms/200": {"VM.Audit": 1}}))
+    check(policy(max_cpu=4), "qemu", VM, world=counting([], {"/vms/200": {"VM.Audit": 1}}))

@@ -54,7 +54,8 @@ CURRENT = [{"name": "current", "description": "You are here!"}]
 
 
 def storage(name: str, shared: int = 0) -> dict[str, Any]:
-    return {"storage": name, "content": "images,rootdir", "shared": shared, "enabled": 1, "active": 1}
+    row = {"storage": name, "content": "images,rootdir", "shared": shared, "enabled": 1, "active": 1}
+    return {**row, "avail": 90 << 30, "total": 100 << 30}
 
 
 def answers_of(guest: Guest, answer: Any = None, **more: Any) -> dict[str, Any]:
@@ -131,8 +132,17 @@ def test_what_is_sent(guest: Guest, power: str, migrate: dict[str, Any], data: d
     assert "digest" not in (moved.config or {})
     assert (plan.before["node"], plan.after["node"]) == ("pve1", "pve2")
     assert plan.blast.nodes == {"pve1", "pve2"}
-    undo = {"op": "migrate", "target": guest.target, "node": "pve1"}
-    assert plan.undo.public() == {"possible": True, "steps": [undo]}
+    (undo,) = plan.undo.public()["steps"]
+    back = {"fast": "local"} if migrate.get("storage") else None
+    assert undo | {"migrate": {}} == {
+        "op": "migrate",
+        "target": guest.target,
+        "of": [0],
+        "node": "pve1",
+        "left": "pve2",
+        "migrate": {},
+    }
+    assert undo["migrate"]["storage"] == back
 
 
 def test_peer_fault_migrate_is_always_online() -> None:

@@ -195,7 +195,13 @@ def test_a_plan_with_steps_shows_before_after_undo_and_progress() -> None:
 
 
 def test_an_undo_that_is_not_possible_says_why() -> None:
-    assert Undo(why="the data is gone").public() == {"possible": False, "why": "the data is gone"}
+    undo = Undo(({"op": "update", "of": [0]},), ({"of": [1], "why": "it grew"}, {"of": [2], "why": "it grew"}))
+    assert undo.public() == {
+        "possible": False,
+        "why": "it grew",
+        "cannot": [{"of": [1], "why": "it grew"}, {"of": [2], "why": "it grew"}],
+        "steps": [{"op": "update", "of": [0]}],
+    }
 
 
 def test_targets_are_named_once_in_order() -> None:

@@ -169,7 +169,7 @@ def test_the_risk_of_each_operation_is_said() -> None:
 )
 def test_what_can_be_taken_back_says_how(state: str, now: str, undo: str) -> None:
     plan, _after = planned("qemu", state, now)
-    assert plan.undo.public() == {"possible": True, "steps": [{"op": undo, "target": "qemu/101"}]}
+    assert plan.undo.public() == {"possible": True, "steps": [{"op": undo, "target": "qemu/101", "of": [0]}]}
 
 
 @pytest.mark.parametrize("state", ["restarted", "reset"])

@@ -13,8 +13,9 @@ import pytest
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput, PermissionDenied, Refused
 from ansible_collections.steward.proxmox.plugins.module_utils._guest.lookup import to_rows
 from ansible_collections.steward.proxmox.plugins.module_utils._plan import Plan, compute_digest
-from ansible_collections.steward.proxmox.plugins.module_utils._planner import POLICY
+from ansible_collections.steward.proxmox.plugins.module_utils._policy import POLICY
 from ansible_collections.steward.proxmox.plugins.module_utils._snapshot import plan_snapshot
+from ansible_collections.steward.proxmox.plugins.plugin_utils._gate.settings import policy_of
 
 from tests.unit.engine.fakes import world_of
 
@@ -109,7 +110,7 @@ def test_the_time_of_the_snapshot_is_no_part_of_the_digest() -> None:
 
 
 def test_a_rollback_to_more_than_the_limit_is_refused() -> None:
-    limited: dict[str, Any] = {POLICY: {"environments": [{"PROXMOX_MAX_CPU": "8"}], "defaults": []}}
+    limited: dict[str, Any] = {POLICY: policy_of({"PROXMOX_MAX_CPU": "8"}, []).export()}
     huge = {f"{HERE}/snapshot/s1/config": {**THEN, "cores": 9}}
     with pytest.raises(Refused, match=r"number of cores would be 9, and the limit is 8 \(PROXMOX_MAX_CPU\)"):
         roll_back(huge, **limited)

@@ -62,3 +62,28 @@ def test_a_folder_of_somebody_else_is_not_used(own_folder: Path) -> None:
     (own_folder / f"steward-turns-{_turn.os.getuid()}").symlink_to(elsewhere)
     with pytest.raises(Refused, match="belongs to somebody else"):
         Turn("web", 0)
+
+
+def test_it_shows_whether_somebody_had_a_turn_since_a_moment() -> None:
+    before = time.time_ns()
+    first = Turn("web", 0)
+    assert not first.used_since(before)
+    first.end()
+    after = time.time_ns()
+    second = Turn("web", 0)
+    assert second.used_since(before)
+    assert not second.used_since(after)
+    second.end()
+
+
+def test_who_was_killed_in_a_turn_may_have_changed_something() -> None:
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    doomed = context.Process(target=_hold, args=(ready, 60))
+    doomed.start()
+    assert ready.wait(30)
+    doomed.kill()
+    doomed.join(5)
+    turn = Turn("web", 5)
+    assert turn.used_since(time.time_ns() + 10**12)
+    turn.end()

@@ -72,7 +72,8 @@ def starters(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module == "os":
             found.update(f"os.{alias.name}" for alias in node.names if alias.name.startswith(STARTERS))
         elif isinstance(node, ast.Name) and node.id in ("__import__", "eval", "exec"):
-            found.add(node.id)
+            # a field of that name starts nothing
+            found.update({node.id} if isinstance(node.ctx, ast.Load) else set())
         elif isinstance(node, ast.Attribute) and node.attr in (
             "import_module",
             "run_command",

@@ -289,6 +289,7 @@ class Replay:
             "running": lambda vmid: setattr(state.guests[vmid], "started", time.time()),
             "unlock": lambda vmid: state.guests[vmid].config.pop("lock", None),
             "firewall": lambda scope: state.firewalls.pop(scope, None),
+            "emptied": lambda group: state.firewalls["/cluster"].groups[group].pop("rules", None),
             "zones": state.zones.update,
             "cluster": self._make_cluster,
             "foreign": self._add_foreign,

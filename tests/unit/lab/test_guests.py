@@ -154,6 +154,37 @@ def test_a_rollback_brings_the_old_configuration_back(root: Client) -> None:
     ]
 
 
+def test_a_rollback_brings_sizes_back_and_keeps_what_is_of_today(lab: Lab, root: Client) -> None:
+    here, volume = "/nodes/pve1/lxc/100", "local-zfs:subvol-100-disk-0"
+    root.create(100, mp0="local-zfs:1,mp=/old")
+    root.data("POST", f"{here}/snapshot", snapname="s1")
+    root.data("PUT", f"{here}/resize", disk="rootfs", size="3G")
+    root.data("PUT", f"{here}/config", mp1="local-zfs:1,mp=/new", description="today", delete="mp0")
+    assert root.task("POST", f"{here}/snapshot/s1/rollback") == "OK"
+    now = config(root, 100)
+    assert (now["rootfs"], lab.state.volumes["pve1", volume].size) == (f"{volume},size=1G", 1 << 30)
+    assert str(now["mp0"]).startswith("local-zfs:subvol-100-disk-1")
+    assert (now["unused1"], now["description"]) == ("local-zfs:subvol-100-disk-2", "today\n")
+    assert {"mp1", "unused0"}.isdisjoint(now)
+
+
+def test_a_bind_mount_has_no_snapshots(root: Client) -> None:
+    root.create(100)
+    assert root.data("GET", "/nodes/pve1/lxc/100/feature", feature="snapshot") == {"hasFeature": 1}
+    root.data("PUT", "/nodes/pve1/lxc/100/config", mp0="/srv,mp=/srv")
+    assert root.data("GET", "/nodes/pve1/lxc/100/feature", feature="snapshot") == {"hasFeature": 0}
+    assert root.task("POST", "/nodes/pve1/lxc/100/snapshot", snapname="s1") == "snapshot feature is not available"
+
+
+def test_a_machine_is_another_one_after_a_rollback(root: Client) -> None:
+    here = "/nodes/pve1/qemu/100"
+    root.create_vm(100)
+    before = root.config("qemu/100")["vmgenid"]
+    root.data("POST", f"{here}/snapshot", snapname="s1")
+    root.data("POST", f"{here}/snapshot/s1/rollback")
+    assert root.config("qemu/100")["vmgenid"] != before
+
+
 def test_a_linked_clone_holds_its_template(lab: Lab, root: Client) -> None:
     root.create(100)
     root.data("POST", "/nodes/pve1/lxc/100/template")

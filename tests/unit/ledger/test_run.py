@@ -7,6 +7,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible import constants
@@ -16,6 +17,7 @@ from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import act
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("STEWARD_LEDGER_REQUIRED", raising=False)
+    monkeypatch.delenv("STEWARD_POLICY", raising=False)
     monkeypatch.setattr(constants, "CONFIG_FILE", None)
     yield
     run.require(False)
@@ -121,13 +123,21 @@ def test_required_by_the_configuration_without_the_callback(monkeypatch: pytest.
     assert not run.required()
 
 
+def test_required_by_the_policy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yml"
+    monkeypatch.setenv("STEWARD_POLICY", str(policy))
+    for text, asked in {"version: 1\n": False, "version: 1\nledger: required\n": True, "version: 9\n": True}.items():
+        policy.write_text(text)
+        assert run.required() is asked, text
+
+
 def test_required_by_the_callback() -> None:
     run.require(True)
     assert run.required()
 
 
 def test_the_actor_says_how_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    forged = {"awx_user_name": "root", "awx_job_id": 1, "secret": "x"}
+    forged = {"awx_user_name": "root", "awx_job_id": 1, "awx_job_launch_type": "manual", "secret": "x"}
     for name in ("STEWARD_ACTOR", "AWX_PRIVATE_DATA_DIR", "JOB_ID", "AWX_HOST"):
         monkeypatch.delenv(name, raising=False)
     assert actor.actor(forged)["source"] == "os"
@@ -143,5 +153,34 @@ def test_the_actor_says_how_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None
         "uid": os.getuid(),
         "awx_user_name": "root",
         "awx_job_id": 1,
+        "awx_job_launch_type": "manual",
         "awx_host": "https://awx.example.com",
     }
+
+
+NOBODY = {
+    "schedule": {"awx_job_launch_type": "scheduled", "awx_schedule_id": 3, "awx_schedule_name": "nightly"},
+    "workflow of a schedule": {"awx_job_launch_type": "workflow", "awx_parent_job_schedule_id": 3},
+    "workflow of a webhook": {"awx_job_launch_type": "workflow", "awx_webhook_event_type": "push"},
+    "webhook": {"awx_job_launch_type": "webhook"},
+    "provisioning callback": {"awx_job_launch_type": "callback"},
+    "no launch type": {},
+}
+
+
+@pytest.mark.parametrize("launch", NOBODY.values(), ids=NOBODY)
+def test_a_survey_does_not_name_the_user_of_a_job_that_nobody_launched(
+    launch: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWX_PRIVATE_DATA_DIR", "/runner")
+    monkeypatch.setenv("JOB_ID", "1")
+    found = actor.actor({"awx_user_name": "root", "awx_user_id": 1, **launch})
+    assert (found["source"], found["user"]) == ("awx", None)
+    assert not {"awx_user_name", "awx_user_id"} & found.keys()
+
+
+@pytest.mark.parametrize("launch", ["manual", "relaunch", "workflow"])
+def test_the_user_who_launched_a_job_is_known(launch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWX_PRIVATE_DATA_DIR", "/runner")
+    monkeypatch.setenv("JOB_ID", "1")
+    assert actor.actor({"awx_user_name": "alice", "awx_job_launch_type": launch})["user"] == "alice"

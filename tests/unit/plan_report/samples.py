@@ -31,7 +31,8 @@ def record(
     plan: dict[str, Any], host: str = "one", task: str = "Task", uuid: str = "u1", **more: Any
 ) -> dict[str, Any]:
     named = {"uuid": uuid, "name": task, "action": "steward.proxmox.lxc", "path": "/play.yml:1"}
-    return {"host": host, "task": named, "check_mode": True, "no_log": False, "plan": plan, **more}
+    bound = {"endpoint": ["pve1.example.com"], "binding": {"objects": {}, "symbols": {}}}
+    return {"host": host, "task": named, "check_mode": True, "no_log": False, "plan": plan, **bound, **more}
 
 
 def update(before: dict[str, Any], after: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.steward.proxmox.plugins.callback import plan as callback
+from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput
 
 from .samples import create, record
 
@@ -41,7 +42,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Any:
     made.options = dict.fromkeys(("json", "markdown"))
     made._display = Screen()
     monkeypatch.setattr(made, "get_option", lambda name: made.options[name])
-    monkeypatch.setattr(callback.context, "CLIARGS", {"check": True})
+    monkeypatch.setattr(callback.origin.context, "CLIARGS", {"check": True})
     monkeypatch.setattr(callback._run_state, "plans", lambda: [record(create())])
     return made
 
@@ -69,6 +70,13 @@ def test_a_failure_with_files_fails_the_run(
         plugin.v2_playbook_on_stats(STATS)
     assert stopped.value.code == 74
     assert "KeyError: 'gone'" in plugin._display.errors[0]
+
+
+def test_a_report_does_not_replace_the_plan_that_is_carried_out(plugin: Any, tmp_path: Path) -> None:
+    (tmp_path / "link.json").symlink_to(tmp_path / "plan.json")
+    plugin.options["json"] = str(tmp_path / "link.json")
+    with pytest.raises(BadInput, match="would be replaced by the report of this run"):
+        plugin._load(tmp_path / "plan.json")
 
 
 def break_it(monkeypatch: pytest.MonkeyPatch, what: str) -> None:

@@ -82,7 +82,7 @@ def test_signs(op: str, sign: str) -> None:
 
 
 def test_a_restore_over_a_guest_goes_back() -> None:
-    over = plan(step("restore"), before={"cores": 1}, after={"cores": 2})
+    over = plan(step("overwrite"), before={"cores": 1}, after={"cores": 2})
     assert [operation.sign for operation in Entry(record(over)).operations] == ["<"]
     assert Report.of([record(over)]).headline() == "Plan: 0 to create, 1 to change, 0 to destroy"
 
@@ -135,12 +135,30 @@ def test_the_digest_does_not_depend_on_which_fork_was_first() -> None:
     assert Report.of(first).digest != one.digest
 
 
+@pytest.mark.parametrize(
+    ("made", "shown"),
+    [
+        # the first batch of serial had nothing to do in the first task
+        (["a2", "b1", "b2"], ["a2", "b1", "b2"]),
+        # a handler that was run twice
+        (["ah", "bh", "a2", "b2", "ah", "bh"], ["ah", "bh", "a2", "ah", "b2", "bh"]),
+        # strategy free
+        (["b1", "b2", "b3", "a1", "a3"], ["a1", "b1", "b2", "a3", "b3"]),
+    ],
+)
+def test_the_order_on_each_host_is_that_of_the_run(made: list[str], shown: list[str]) -> None:
+    """It is the order in which a saved plan is carried out."""
+    records = [record(create(digest=text), text[0], uuid=text[1]) for text in made]
+    assert [entry.plan["digest"] for entry in Report.of(records).entries] == shown
+
+
 def test_json_round_trip() -> None:
     report = Report.of([record(create()), record(destroy(), no_log=True)], failed=["two"])
-    read = json.loads(json.dumps(report.public()))
-    assert read == report.public()
+    head = {"id": "0" * 32, "made": "2026-01-01T00:00:00Z"}
+    read = json.loads(json.dumps(report.public(head)))
+    assert read == report.public(head)
     assert (read["version"], read["failed_hosts"], read["digest"]) == (1, ["two"], report.digest)
-    assert Report.of(read["plans"], failed=read["failed_hosts"]).public() == read
+    assert Report.of(read["plans"], failed=read["failed_hosts"]).public(head) == read
 
 
 @pytest.mark.parametrize(

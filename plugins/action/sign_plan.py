@@ -1,0 +1,56 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signs a saved plan on the controller, where it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.steward.proxmox.plugins.module_utils._engine import failure
+from ansible_collections.steward.proxmox.plugins.module_utils._errors import StewardError
+from ansible_collections.steward.proxmox.plugins.modules.sign_plan import ARGUMENT_SPEC
+from ansible_collections.steward.proxmox.plugins.plugin_utils._door import FOR_THE_GROUP
+from ansible_collections.steward.proxmox.plugins.plugin_utils._gate import plan_file, saved, settings, signatures
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import actor
+from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report import files
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        self._task.args = {name: value for name, value in self._task.args.items() if name not in FOR_THE_GROUP}
+        options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)[1]
+        try:
+            return self._sign(options)
+        except StewardError as error:
+            return failure(error)
+        except OSError as error:
+            return {"failed": True, "changed": False, "msg": f"The signature could not be written: {error}"}
+
+    def _sign(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        key = signatures.private_key(Path(options["key"]), options["passphrase"])
+        plan = plan_file.read(Path(options["plan"]))
+        saved.check_time(plan, settings.policy_of({}, []))
+        plan.check_digests()
+        manager = self._task.get_variable_manager()
+        signer = options["signer"] or str(actor.actor(manager.extra_vars if manager else {})["user"])
+        made = signatures.sign(plan.document, key, signer)
+        known = dict(zip(plan.signed_by, plan.document["signatures"], strict=True))
+        signature = known.setdefault(made["public_key"], made)
+        if signature is made and not self._task.check_mode:
+            document = {**plan.document, "signatures": list(known.values())}
+            files.write(options["plan"], json.dumps(document, indent=2) + "\n")
+        return {
+            "changed": signature is made,
+            "id": plan.id,
+            "digest": plan.document["digest"],
+            "expires": plan.expires,
+            "signature": signature,
+            "fingerprint": signatures.fingerprint(signature["public_key"]),
+            "redacted": [saved.shown(entry) for entry in plan.entries if entry["redacted"]],
+        }
