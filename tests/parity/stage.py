@@ -24,7 +24,7 @@ from tests.contract.harness import Site
 from tests.contract.scenarios import LEDGER, PASSWORD, SCENARIOS, TEMPLATE, Options, Scenario
 
 PLUGINS = Path(__file__).parent / "plugins"
-TIME_LIMIT = 240
+TIME_LIMIT = 600
 VARIABLES = {
     "api_host": "PROXMOX_HOST",
     "api_port": "PROXMOX_PORT",
