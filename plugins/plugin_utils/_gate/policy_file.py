@@ -93,7 +93,7 @@ def _at_once(path: str, flags: int) -> int:
 
 def _directories(path: Path) -> list[tuple[Path, int]]:
     """Where the file could be exchanged: its directory, and that of the link that leads to it."""
-    return [(place, os.stat(place).st_mode) for place in {path.parent, path.resolve().parent}]
+    return [(place, os.stat(place).st_mode) for place in (path.parent, path.resolve().parent)]
 
 
 def _parsed(text: str, path: Path) -> dict[str, Any]:

@@ -9,17 +9,18 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput
 from ansible_collections.steward.proxmox.plugins.module_utils._plan import canonical
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+# cryptography comes with ansible-core. It is imported where it is needed: most runs sign and verify nothing.
 
 #: what is signed begins with it, so that a signature of anything else is none of a plan
 _CONTEXT = b"steward.proxmox plan v1\n"
-_OPENSSH = (serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
 
 
 def sign(document: Mapping[str, Any], key: Ed25519PrivateKey, signer: str) -> dict[str, str]:
@@ -27,15 +28,20 @@ def sign(document: Mapping[str, Any], key: Ed25519PrivateKey, signer: str) -> di
     signature = key.sign(_message(document))
     return {
         "signer": signer,
-        "public_key": key.public_key().public_bytes(*_OPENSSH).decode(),
+        "public_key": _written(key.public_key()),
         "signature": base64.b64encode(signature).decode(),
     }
 
 
 def verify(document: Mapping[str, Any]) -> list[str]:
     """The public keys that signed the file. Raises ValueError where one of the signatures does not fit."""
-    message = _message(document) if document["signatures"] else b""
-    found = []
+    if not document["signatures"]:
+        return []
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    message, found = _message(document), []
     for row in document["signatures"]:
         try:
             key = serialization.load_ssh_public_key(row["public_key"].encode())
@@ -44,12 +50,16 @@ def verify(document: Mapping[str, Any]) -> list[str]:
             key.verify(base64.b64decode(row["signature"], validate=True), message)
         except (InvalidSignature, UnsupportedAlgorithm, ValueError):
             raise ValueError(f"the signature of {row['signer']!r} does not fit") from None
-        found.append(key.public_bytes(*_OPENSSH).decode())
+        found.append(_written(key))
     return found
 
 
 def private_key(path: Path, passphrase: str | None) -> Ed25519PrivateKey:
     """The key in a file. Raises BadInput."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     secret = passphrase.encode() if passphrase else None
     try:
         content = path.read_bytes()
@@ -69,6 +79,13 @@ def fingerprint(public_key: str) -> str:
     """As ssh-keygen -l shows it."""
     digest = hashlib.sha256(base64.b64decode(public_key.split()[1])).digest()
     return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
+
+
+def _written(key: Ed25519PublicKey) -> str:
+    """As OpenSSH writes it."""
+    from cryptography.hazmat.primitives import serialization
+
+    return key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
 
 
 def _message(document: Mapping[str, Any]) -> bytes:

@@ -74,9 +74,9 @@ def asked(store: Approvals, **changes: Any) -> str:
     return str(store.ask(record(**changes), ASKING)["id"])
 
 
-def refusal(store: Approvals, ids: list[str], plan: dict[str, Any], run: dict[str, str] = LATER) -> str:
+def refusal(store: Approvals, ids: list[str], plan: dict[str, Any], run: dict[str, str] | None = None) -> str:
     with pytest.raises(Refused) as refused:
-        store.use(ids, plan, run)
+        store.use(ids, plan, run or LATER)
     assert "Nothing was sent" in str(refused.value)
     return str(refused.value)
 

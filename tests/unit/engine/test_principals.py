@@ -23,9 +23,9 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-def planned(kind: Kind, answers: dict[str, Any] = ANSWERS, **options: Any) -> Plan:
-    planner = planner_of(kind)
-    return planner.plan({**dict.fromkeys(planner.options), "state": "present", **options}, world_of(answers))
+def planned(kind: Kind, answers: dict[str, Any] | None = None, **options: Any) -> Plan:
+    planner, world = planner_of(kind), world_of(ANSWERS if answers is None else answers)
+    return planner.plan({**dict.fromkeys(planner.options), "state": "present", **options}, world)
 
 
 def sent(plan: Plan) -> list[tuple[str, str, dict[str, Any]]]:

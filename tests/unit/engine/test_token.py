@@ -22,9 +22,9 @@ WEB = {"tokenid": "web", "privsep": 1, "expire": 0, "comment": "old"}
 USERS = [{"userid": "ci@pve", "tokens": [WEB]}, {"userid": "new@pve"}]
 
 
-def planned(permissions: Any = MAY_SEE, memory: Memory | None = None, check: bool = False, **options: Any) -> Plan:
+def planned(permissions: Any = "", memory: Memory | None = None, check: bool = False, **options: Any) -> Plan:
     given = {**dict.fromkeys(TOKEN.options), "state": "present", "userid": "ci@pve", "tokenid": "web", **options}
-    answers = {"/access/users?full=1": USERS, "/access/permissions": permissions}
+    answers = {"/access/users?full=1": USERS, "/access/permissions": MAY_SEE if permissions == "" else permissions}
     return TOKEN.plan(given, world_of(answers, memory, check))
 
 

@@ -87,8 +87,8 @@ class Folder:
     def load(self, **policy: Any) -> SavedPlan:
         return SavedPlan.load(self.path, Policy.of(policy, lambda key: f"{key} of the policy"))
 
-    def allow(self, record: Mapping[str, Any], run: Mapping[str, str] = THIS_RUN) -> dict[str, Any]:
-        return self.load().allow(record, run, self.uses)
+    def allow(self, record: Mapping[str, Any], run: Mapping[str, str] | None = None) -> dict[str, Any]:
+        return self.load().allow(record, run or THIS_RUN, self.uses)
 
     @property
     def uses(self) -> Approvals:
