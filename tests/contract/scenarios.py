@@ -103,7 +103,7 @@ STOPPED = (
     249,
 )
 RUNNING = (262, 265, 210, 211, 212, 215, 242, 246, 261)
-MACHINES = (270, 271, 272, 273)
+MACHINES = (270, 271, 272, 273, 274)
 SEED: Options = {
     "guests": (
         {vmid: container(vmid) for vmid in STOPPED}
@@ -298,7 +298,7 @@ UNDO_POINT = [
     Scenario(
         "vm",
         "little changed, with no snapshot before it",
-        {"vmid": 273, "cores": 2, "snapshot_before": "risky"},
+        {"vmid": 274, "cores": 2, "snapshot_before": "risky"},
         ("update",),
     ),
     Scenario(

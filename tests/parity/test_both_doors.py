@@ -23,7 +23,7 @@ import pytest
 
 from tests.contract.harness import MODULES, Site, planner_of, without_progress
 from tests.contract.scenarios import LEDGER, NEW_PASSWORD, OF_FILES, PASSWORD, SCENARIOS, SEED
-from tests.lab import Lab
+from tests.lab import Lab, storage
 from tests.parity.stage import KEYWORDS, Stage, comparable, refusals
 
 CHECK, REAL, AGAIN = "check", "real", "again"
@@ -37,7 +37,11 @@ TASKS = [*map(str, ALL), *(str(one["name"]) for one in KEYWORDS)]
     "plays",
     [pytest.param((CHECK,), id="previewed"), pytest.param((CHECK, REAL, AGAIN), id="done", marks=pytest.mark.slow)],
 )
-def test_both_doors(plays: tuple[str, ...], tmp_path: Path, subtests: pytest.Subtests) -> None:
+def test_both_doors(
+    plays: tuple[str, ...], tmp_path: Path, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the guests of all scenarios together would fill the lab's storage
+    monkeypatch.setattr(storage, "TOTAL", 1 << 40)
     with Lab(seed=SEED) as one, Lab(seed=SEED) as other:
         here = Stage(Site(one), tmp_path / "local", "local")
         there = Stage(Site(other), tmp_path / "remote", "lab_remote")

@@ -38,12 +38,6 @@ RISKY: dict[str, Any] = {"snapshot_before": "risky"}
 
 
 @pytest.fixture
-def size_of(lab: Births, volid: str) -> int:
-    volume = lab.state.volume("pve1", volid)
-    assert volume is not None
-    return volume.size
-
-
 def lab(birth_site: Site) -> Births:
     birth_site.reset(SEED)
     return Births(birth_site)
@@ -61,6 +55,12 @@ def running(vmid: int) -> dict[int, Any]:
 
 def grown(slot: str = "rootfs", size: str = "3G") -> dict[str, Any]:
     return {"rootfs": {"size": size}} if slot == "rootfs" else {"disks": [{"slot": slot, "size": size}]}
+
+
+def size_of(lab: Births, volid: str) -> int:
+    volume = lab.state.volume("pve1", volid)
+    assert volume is not None
+    return volume.size
 
 
 def snapshots_of(lab: Births, vmid: int) -> list[str]:
