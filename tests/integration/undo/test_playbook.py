@@ -30,6 +30,7 @@ GUEST = {
         "net0": "name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:00:01,type=veth",
         "ostype": "debian",
         "rootfs": "local-zfs:subvol-200-disk-0,size=4G",
+        "swap": 512,
         "unprivileged": 1,
     },
     "disks": {"local-zfs:subvol-200-disk-0": 4 << 30},
@@ -185,3 +186,46 @@ def test_what_cannot_be_taken_back_stops_it_and_a_ledger_that_was_changed_too(pl
     status, _results, output = place.undo("-e", f"run={run}", "-e", "partial=true")
     assert status == 0, output
     assert place.lab.state.guests[200].config["cores"] == 1
+
+
+GROWTH = """
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - steward.proxmox.lxc: {vmid: 200, node: pve1, rootfs: {size: 6G}, snapshot_before: risky}
+"""
+END = """
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - steward.proxmox.backup: {vmid: 200, storage: local, name: last}
+    - steward.proxmox.lxc: {vmid: 200, cores: 3}
+    - steward.proxmox.lxc: {vmid: 200, state: absent}
+"""
+
+
+def test_a_growth_and_the_end_of_a_guest_are_taken_back(place: Place) -> None:
+    """By the snapshot that was made before, and by the newest backup with the configuration of the end."""
+    playbook, before = place.folder / "play.yml", dict(place.lab.state.guests[200].config)
+    playbook.write_text(GROWTH)
+    assert place.play(playbook)[0] == 0
+    assert "size=6G" in place.lab.state.guests[200].config["rootfs"]
+    status, _told, output = place.undo("-e", "run=last")
+    assert status == 0, output
+    assert place.lab.state.guests[200].config["rootfs"] == before["rootfs"]
+
+    playbook.write_text(END)
+    assert place.play(playbook)[0] == 0
+    assert 200 not in place.lab.state.guests
+    status, _told, output = place.undo("-e", "run=last", "-e", "partial=true", "-e", f"op={_last_op(place)}")
+    assert status == 0, output
+    back = dict(place.lab.state.guests[200].config)
+    assert {**back, "parent": ""} == {**before, "cores": 3, "parent": ""}
+
+
+def _last_op(place: Place) -> str:
+    """The last change of the last run."""
+    frames = [json.loads(line.partition(" ")[2]) for line in place.runs[-1].read_text().splitlines()]
+    return str([frame["op_id"] for frame in frames if frame["type"] == "intent"][-1])
