@@ -93,9 +93,7 @@ class Door(ActionBase):
 
     def _gate(self, options: Mapping[str, Any]) -> Gate:
         identity = resolve(options).identity if self.planner.where == "api" else "root"
-        return Gate(
-            Policy.of_task(options), actor.actor(_extra_vars(self._task)), identity, options.get("approve") or []
-        )
+        return Gate(Policy.of_task(options), actor.of_task(self._task), identity, options.get("approve") or [])
 
     def _ledger(self, options: Mapping[str, Any]) -> ledger_run.RunLedger | None:
         """The open ledger. Raises where one is required and none is open, before anything is used up."""
@@ -165,12 +163,6 @@ def _recorded(
             ledger.outcome(op_id, **records.outcome(result, went, way.memory))
         _run_state.add_plan({**record, "plan": records.plan(went)})
     return result
-
-
-def _extra_vars(task: Any) -> Mapping[str, Any]:
-    """What the command line gave, and nothing that a playbook could have set."""
-    manager = task.get_variable_manager()
-    return manager.extra_vars if manager else {}
 
 
 def _without_rival(given: dict[str, str], mentioned: Mapping[str, Any]) -> dict[str, str]:

@@ -11,13 +11,12 @@ from typing import Any
 from .._blast import Blast
 from .._codec import print_size, split_list
 from .._plan import is_symbol
-from .._privileges import Need, held
 from .._storage import storages
 from .._world import World
 from .archive import content_path
 from .change import Change
 from .options import Table, is_cdrom
-from .sight import noting, read_rows, sees_below
+from .sight import lists_every_volume, noting, read_rows
 from .volumes import SIZED_BY_SERVER, put_volumes, storage_of, volume_codec, volume_of
 
 _GIB = 1024**3
@@ -97,8 +96,7 @@ def _others(world: World, blast: Blast, node: str, row: Mapping[str, Any], own: 
     if not _OF_GUESTS.keys() & set(contents):
         return set()
     what = f"guests on storage {storage}"
-    space = Need(f"/storage/{storage}", ("Datastore.Allocate",))
-    if not held(world.permissions_now(), space) and not sees_below(world, "/vms", ("VM.Config.Disk",)):
+    if not lists_every_volume(world, storage):
         blast.unknown(what)
     rows = read_rows(world, blast, what, content_path(node, storage))
     return {f"{_OF_GUESTS[one['content']]}/{one['vmid']}" for one in rows if _is_of_guest(one)} - {own}

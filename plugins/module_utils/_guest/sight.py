@@ -11,7 +11,7 @@ from typing import Any
 
 from .._blast import Blast
 from .._errors import ApiError, Unreachable
-from .._privileges import held_below
+from .._privileges import Need, held, held_below
 from .._reads import dispensable
 from .._world import World
 
@@ -22,6 +22,13 @@ _NOT_IN_THIS_PVE = 501
 def sees_below(world: World, path: str, any_of: tuple[str, ...]) -> bool:
     """Is any one of the privileges held on everything below `path`? Not known counts as no."""
     return world.is_root or held_below(world.permissions_now(), path, any_of)
+
+
+def lists_every_volume(world: World, storage: str) -> bool:
+    """Does the list of a storage hold the volumes of every guest? The server leaves out what the credential may not
+    see."""
+    space = Need(f"/storage/{storage}", ("Datastore.Allocate",))
+    return bool(held(world.permissions_now(), space)) or sees_below(world, "/vms", ("VM.Config.Disk",))
 
 
 @contextmanager

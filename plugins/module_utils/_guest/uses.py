@@ -12,7 +12,6 @@ from typing import Any
 from .._blast import Blast
 from .._errors import Refused
 from .._plan import is_symbol
-from .._privileges import Need, held
 from .._storage import storages
 from .._world import World
 from .archive import content_path
@@ -20,7 +19,7 @@ from .configs import configurations, read_each
 from .draft import Draft
 from .lookup import Guest
 from .options import Table, is_cdrom
-from .sight import noting, read_rows, sees_below
+from .sight import lists_every_volume, noting, read_rows
 from .tables import TABLES
 from .volumes import storage_of, volume_codec, volume_of
 
@@ -171,8 +170,7 @@ def _may_carry(volume: str) -> bool:
 def _volumes_on(world: World, guest: Guest, blast: Blast, storage: str) -> list[dict[str, Any]]:
     """The volumes of every guest of this kind on a storage."""
     what = f"linked clones of {guest.target} on storage {storage}"
-    space = Need(f"/storage/{storage}", ("Datastore.Allocate",))
-    if not held(world.permissions_now(), space) and not sees_below(world, "/vms", ("VM.Config.Disk",)):
+    if not lists_every_volume(world, storage):
         blast.unknown(what)
     path = content_path(guest.node, storage)
     return read_rows(world, blast, what, path, content=TABLES[guest.kind].content)

@@ -61,6 +61,13 @@ def actor(extra_vars: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def of_task(task: Any) -> dict[str, Any]:
+    """The actor of a run, as one of its tasks sees it: by what the command line gave, and by nothing that a playbook
+    could have set."""
+    manager = task.get_variable_manager()
+    return actor(manager.extra_vars if manager else {})
+
+
 def machine() -> dict[str, Any]:
     return {"host": socket.gethostname(), "pid": os.getpid()}
 
