@@ -71,8 +71,9 @@ molecule: $(molecule_stamp) ## the scenarios in extensions/molecule, each with a
 	$(with_path) ANSIBLE_HOME="$(CURDIR)/.ansible" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(VENV)/collections" \
 		$(bin)/molecule test --all --no-command-borders
 
-bench: $(stamp) ## measure requests and CPU time
+bench: $(stamp) ## measure requests, CPU time and the ledger
 	$(bin)/python -m tests.benchmark
+	$(bin)/python -m tests.benchmark.ledger
 
 demo: $(stamp) ## the main job from beginning to end, in the lab
 	$(bin)/python -m tests.demo

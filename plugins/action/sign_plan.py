@@ -10,29 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.steward.proxmox.plugins.module_utils._engine import failure
-from ansible_collections.steward.proxmox.plugins.module_utils._errors import StewardError
 from ansible_collections.steward.proxmox.plugins.modules.sign_plan import ARGUMENT_SPEC
-from ansible_collections.steward.proxmox.plugins.plugin_utils._door import FOR_THE_GROUP
 from ansible_collections.steward.proxmox.plugins.plugin_utils._gate import plan_file, saved, settings, signatures
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import actor
+from ansible_collections.steward.proxmox.plugins.plugin_utils._on_controller import OnController
 from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report import files
 
 
-class ActionModule(ActionBase):
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
-        self._task.args = {name: value for name, value in self._task.args.items() if name not in FOR_THE_GROUP}
-        options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)[1]
-        try:
-            return self._sign(options)
-        except StewardError as error:
-            return failure(error)
-        except OSError as error:
-            return {"failed": True, "changed": False, "msg": f"The signature could not be written: {error}"}
+class ActionModule(OnController):
+    spec = ARGUMENT_SPEC
+    failed = "The signature could not be written"
 
-    def _sign(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def work(self, options: Mapping[str, Any]) -> dict[str, Any]:
         key = signatures.private_key(Path(options["key"]), options["passphrase"])
         plan = plan_file.read(Path(options["plan"]))
         saved.check_time(plan, settings.policy_of({}, []))

@@ -9,7 +9,8 @@ from ansible_collections.steward.proxmox.plugins.module_utils._planner import RE
 from ansible_collections.steward.proxmox.plugins.module_utils._undo import UNDO
 from ansible_collections.steward.proxmox.plugins.plugin_utils._door import Door
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import run
-from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.read import configured_path, read
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.read import read
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.reading import ledger_of
 
 
 class ActionModule(Door):
@@ -18,5 +19,7 @@ class ActionModule(Door):
     def _options(self) -> dict[str, Any]:
         """The ledger is on the controller, also where the module runs elsewhere."""
         options, current = super()._options(), run.current()
-        recorded = read(options["path"] or configured_path(), options["run"], current.run_id if current else "")
-        return {**options, RECORDED: recorded.step(options["op"], options["step"])}
+        with ledger_of(options) as ledger:
+            recorded = read(ledger, options["run"], current.run_id if current else "")
+        # where the ledger is concerns no target
+        return {**options, "dsn": None, RECORDED: recorded.step(options["op"], options["step"])}

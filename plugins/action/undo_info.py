@@ -8,29 +8,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.steward.proxmox.plugins.module_utils._engine import failure
-from ansible_collections.steward.proxmox.plugins.module_utils._errors import StewardError
 from ansible_collections.steward.proxmox.plugins.modules.undo_info import ARGUMENT_SPEC
-from ansible_collections.steward.proxmox.plugins.plugin_utils._door import FOR_THE_GROUP
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import run
-from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.read import configured_path, read
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.read import read
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.reading import ledger_of
+from ansible_collections.steward.proxmox.plugins.plugin_utils._on_controller import OnController
 
 
-class ActionModule(ActionBase):
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
-        self._task.args = {name: value for name, value in self._task.args.items() if name not in FOR_THE_GROUP}
-        options, current = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)[1], run.current()
-        try:
-            found = read(options["path"] or configured_path(), options["run"], current.run_id if current else "")
-        except StewardError as error:
-            return failure(error)
+class ActionModule(OnController):
+    spec = ARGUMENT_SPEC
+
+    def work(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        current = run.current()
+        with ledger_of(options) as ledger:
+            found = read(ledger, options["run"], current.run_id if current else "")
         rows = [row for row in found.rows(options["op"]) if row.pop("done")]
         return {
-            "changed": False,
             "run": found.run,
-            "path": str(found.file),
+            "path": found.where,
             "operations": rows,
             "summary": [_line(row) for row in rows],
         }

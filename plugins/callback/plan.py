@@ -68,7 +68,7 @@ from ansible_collections.steward.proxmox.plugins.plugin_utils import _run_state
 from ansible_collections.steward.proxmox.plugins.plugin_utils._gate import resuming, settings
 from ansible_collections.steward.proxmox.plugins.plugin_utils._gate.approvals import Approvals
 from ansible_collections.steward.proxmox.plugins.plugin_utils._gate.saved import SavedPlan
-from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import actor
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import actor, artifacts
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import run as ledger_run
 from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report import files, markdown, origin, terminal
 from ansible_collections.steward.proxmox.plugins.plugin_utils._plan_report.report import Report
@@ -107,6 +107,7 @@ class CallbackModule(CallbackBase):
         try:
             for path in self._files():
                 files.check(path)
+            artifacts.plan_is(self.get_option("json"))
             plan_file = settings.plan_file()
             if plan_file and not origin.is_check():
                 # here, before the first fork, so that every task finds it read

@@ -45,6 +45,12 @@ def task_path(upid: str) -> str:
     return f"/nodes/{match['node']}/tasks/{upid}"
 
 
+def user_of(upid: str) -> str:
+    """Who started a task: a user, or a token `user@realm!name`."""
+    match = _UPID.fullmatch(upid)
+    return match["user"] if match else ""
+
+
 @dataclass(frozen=True)
 class TaskEnd:
     """How a task ended: `exitstatus` as Proxmox says it, and the warnings that its log holds."""

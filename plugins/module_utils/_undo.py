@@ -49,6 +49,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "op": {"type": "str", "required": True},
     "step": {"type": "int"},
     "path": {"type": "path"},
+    "dsn": {"type": "str", "no_log": True},
     "force": {"type": "bool", "default": False},
     "limits": LIMITS_SPEC,
 }

@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - steward.proxmox.attributes
   - steward.proxmox.attributes.action_group
   - steward.proxmox.connection
+  - steward.proxmox.ledger
   - steward.proxmox.limits
   - steward.proxmox.policy
   - steward.proxmox.waiting
@@ -37,11 +38,6 @@ options:
   step:
     description: Which of the steps that take the operation back; needed where there are several.
     type: int
-  path:
-    description:
-      - The directory of a ledger, or the file of one run, on the controller.
-      - By default the directory that the callback P(steward.proxmox.ledger#callback) is configured to use.
-    type: path
   force:
     description:
       - Take back what the run did also where somebody changed the same thing since, or where the guest with this id

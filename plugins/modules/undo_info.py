@@ -12,9 +12,9 @@ module: undo_info
 version_added: "0.1.0"
 short_description: List what a run did, and how each step of it is taken back
 description:
-  - Reads the file of one run in a ledger, verifies it, and lists its operations, the last one first, with the steps
-    that take each of them back. M(steward.proxmox.undo) takes one such step.
-  - Fails if the file is not what was written.
+  - Reads the records of one run in a ledger, verifies them, and lists its operations, the last one first, with the
+    steps that take each of them back. M(steward.proxmox.undo) takes one such step.
+  - Fails if the records are not what was written.
   - Of an operation whose outcome nobody recorded (the run was killed), every step is taken for done. To take back what
     was not done changes nothing.
 author: steward.proxmox contributors (!UNKNOWN)
@@ -26,13 +26,9 @@ options:
   op:
     description: Only this operation.
     type: str
-  path:
-    description:
-      - The directory of a ledger, or the file of one run, on the controller.
-      - By default the directory that the callback P(steward.proxmox.ledger#callback) is configured to use.
-    type: path
 extends_documentation_fragment:
   - steward.proxmox.attributes.action_group
+  - steward.proxmox.ledger
 attributes:
   check_mode:
     description: Reads in check mode, too.
@@ -70,7 +66,7 @@ run:
   returned: success
   type: str
 path:
-  description: The file of the run.
+  description: Where the run is, its file or its place in the database.
   returned: success
   type: str
 operations:
@@ -131,6 +127,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "run": {"type": "str", "default": "last"},
     "op": {"type": "str"},
     "path": {"type": "path"},
+    "dsn": {"type": "str", "no_log": True},
 }
 
 

@@ -10,7 +10,7 @@ target (or with become) runs the module twice: for the plan, then for real, boun
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
@@ -23,7 +23,7 @@ from ansible_collections.steward.proxmox.plugins.module_utils._policy import POL
 from ansible_collections.steward.proxmox.plugins.plugin_utils import _run_state
 from ansible_collections.steward.proxmox.plugins.plugin_utils._gate import resuming, settings
 from ansible_collections.steward.proxmox.plugins.plugin_utils._gate.gate import Gate
-from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import actor
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import actor, artifacts
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import run as ledger_run
 from ansible_collections.steward.proxmox.plugins.plugin_utils._records import Record, Records
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ways import Here, OnTarget
@@ -53,11 +53,13 @@ class Door(ActionBase):
         way = Here(self, options, memory) if self._is_local() else OnTarget(self, options, task_vars or {}, memory)
         try:
             result = self._through(way, options, records)
+        except _run_state.NotKept as error:  # before anything was changed
+            return failure(error)
         finally:
-            _run_state.store_memory(memory)
+            lost = _lost(lambda: _run_state.store_memory(memory))
         # a secret that is told once: Ansible shows nothing of such a result
         hidden = {"_ansible_no_log": True} if result.get(self.planner.tells) and not self._task.check_mode else {}
-        return {**records.clean(result), **hidden}
+        return {**records.clean(_warned(result, lost)), **hidden, **artifacts.of_run()}
 
     # -- the order of things -------------------------------------------------------------------------------------
 
@@ -84,7 +86,7 @@ class Door(ActionBase):
             if not self._task.check_mode:
                 return {**failure(error), "plan": plan}
             told = f"the real run would be refused: {why}"
-            return {**preview, **error.facts, "warnings": [*preview.get("warnings", []), told]}
+            return _warned({**preview, **error.facts}, told)
         if self._task.check_mode:
             _run_state.add_plan(record)
             records.note("plan", record)
@@ -161,8 +163,21 @@ def _recorded(
         went = result.get("plan") or record["plan"]
         if ledger:
             ledger.outcome(op_id, **records.outcome(result, went, way.memory))
-        _run_state.add_plan({**record, "plan": records.plan(went)})
-    return result
+        lost = _lost(lambda: _run_state.add_plan({**record, "plan": records.plan(went)}))
+    return _warned(result, lost)
+
+
+def _lost(keep: Callable[[], None]) -> str:
+    """Why something could not be kept. After a change that is a warning: the change was made all the same."""
+    try:
+        keep()
+    except _run_state.NotKept as error:
+        return str(error)
+    return ""
+
+
+def _warned(result: dict[str, Any], why: str) -> dict[str, Any]:
+    return {**result, "warnings": [*result.get("warnings", []), why]} if why else result
 
 
 def _without_rival(given: dict[str, str], mentioned: Mapping[str, Any]) -> dict[str, str]:

@@ -10,6 +10,7 @@ It is made when first needed, 0700, and removed when the parent ends; what a kil
 from __future__ import annotations
 
 import atexit
+import errno
 import fcntl
 import json
 import os
@@ -22,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from ansible_collections.steward.proxmox.plugins.module_utils._errors import StewardError
 from ansible_collections.steward.proxmox.plugins.module_utils._memory import Memory
 
 _PREFIX = f"steward-proxmox-{os.getuid()}-"
@@ -29,6 +31,12 @@ _PARENT = os.getpid()
 #: the name of this run, the same in all its forks
 RUN = secrets.token_hex(8)
 _DIRECTORY = Path(tempfile.gettempdir()) / f"{_PREFIX}{_PARENT}-{RUN}"
+
+
+class NotKept(StewardError):
+    """What a task planned or did is not known to the rest of its run."""
+
+    hint = "TMPDIR can name another place"
 
 
 def load_memory(before: Iterable[Mapping[str, Any]] = ()) -> Memory:
@@ -54,23 +62,30 @@ def plans() -> list[dict[str, Any]]:
 
 
 def _append(name: str, entry: Mapping[str, Any]) -> None:
-    with _locked(name, "a") as stream:
-        stream.write(json.dumps(entry, default=str) + "\n")
+    line = json.dumps(entry, default=str).encode() + b"\n"
+    with _locked(name, "ab") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        if stream.write(line) < len(line):  # a disk that is full in the middle of it
+            stream.truncate(end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _entries(name: str) -> Iterator[dict[str, Any]]:
     if (_DIRECTORY / name).exists():
-        with _locked(name, "r") as stream:
-            yield from map(json.loads, stream)
+        with _locked(name, "rb") as stream:
+            yield from map(json.loads, stream.read().splitlines())
 
 
 @contextmanager
-def _locked(name: str, mode: str) -> Iterator[IO[str]]:
-    # opened anew each time: a lock on a descriptor that was inherited through fork locks nobody out
-    _make()
-    with open(_DIRECTORY / name, mode, encoding="utf-8", opener=_private) as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX if mode == "a" else fcntl.LOCK_SH)
-        yield stream
+def _locked(name: str, mode: str) -> Iterator[IO[bytes]]:
+    try:
+        _make()
+        # opened anew each time: a lock on a descriptor that was inherited through fork locks nobody out
+        with open(_DIRECTORY / name, mode, buffering=0, opener=_private) as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX if mode == "ab" else fcntl.LOCK_SH)
+            yield stream
+    except OSError as error:
+        raise NotKept(f"{_DIRECTORY}, where a run keeps what it knows, cannot be used: {error.strerror}") from error
 
 
 def _private(path: str, flags: int) -> int:
@@ -92,7 +107,7 @@ def _make() -> None:
 def _distrust(found: os.stat_result) -> None:
     """Refuse a directory (or link) that somebody else put in our place: it would steer what this run believes."""
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise RuntimeError(f"{_DIRECTORY} is not a private directory of this user: remove it, and find out who made it")
+        raise NotKept(f"{_DIRECTORY} is not a private directory of this user", "Remove it, and find out who made it")
 
 
 @atexit.register

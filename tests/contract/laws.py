@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 from ansible_collections.steward.proxmox.plugins.module_utils._operations import OPERATIONS
 from ansible_collections.steward.proxmox.plugins.module_utils._plan import digest_of
+from ansible_collections.steward.proxmox.plugins.module_utils._reconcile.task_types import expected
 
 from tests.contract.harness import PLUGINS, Site, without_progress
 from tests.contract.scenarios import Scenario
@@ -119,6 +120,16 @@ def bound_to_what_is_shown(proof: Proof) -> None:
         assert digest_of(*shown) == proof.planned["digest"], "law 2: the digest is not that of the plan that is shown"
 
 
+def traceable(proof: Proof) -> None:
+    """Whoever has only the intent finds the task that a step started in the task log."""
+    for step in proof.real.get("plan", {"steps": []})["steps"]:
+        if "upid" in step:
+            _upid, node, _pid, _pstart, _start, type_, id_, *_user = step["upid"].split(":")
+            wanted = expected(step)
+            assert wanted, f"the table of tasks does not know that {step['method']} {step['path']} starts {type_}"
+            assert wanted.fits(type_, id_, node), f"the table of tasks expects {wanted}, it was {step['upid']}"
+
+
 def second_run(proof: Proof) -> None:
     """A second run finds nothing to do, for real and in the preview; a verb does it again."""
     for law, first, again in (
@@ -156,6 +167,7 @@ LAWS: tuple[Callable[[Proof], None], ...] = (
     honest,
     same_plan,
     bound_to_what_is_shown,
+    traceable,
     second_run,
     preview_came_true,
     secrets_stay_secret,

@@ -526,10 +526,27 @@ HOST = [
 #: what reads a ledger on the controller, so that only tests/parity runs it, through its plugin; of the undone run
 #: there, see tests/parity/stage.py
 RECORDED = {"path": "{{ playbook_dir }}/recorded", "run": "last"}
+PROOF = "{{ playbook_dir }}/proof.json"
+SIGNED = {"path": RECORDED["path"], "key": "{{ playbook_dir }}/key"}
 LEDGER = [
     Scenario("verify_ledger", "an intact ledger", {"allow_incomplete": True}),
     Scenario("undo_info", "of a run", RECORDED),
     Scenario("undo", "of a change", {**RECORDED, "op": "c0ffee"}),
+    Scenario("ledger_key", "that the ledger gets to know", SIGNED),
+    Scenario("ledger_checkpoint", "of a log", SIGNED),
+    Scenario("ledger_export", "of a ledger", {"path": RECORDED["path"], "dest": "{{ playbook_dir }}/exported"}),
+    Scenario("reconcile", "with the task log", {"path": RECORDED["path"], "nodes": ["pve1"]}),
+    Scenario("ledger_info", "of a guest", {"path": RECORDED["path"], "vmid": 249, "proof": True}),
+    Scenario("ledger_proof", "of a change", {"path": RECORDED["path"], "op": "c0ffee", "dest": PROOF}),
+    Scenario(
+        "ledger_proof",
+        "of a log",
+        {
+            "path": RECORDED["path"],
+            "checkpoint": RECORDED["path"] + "/checkpoints",
+            "dest": "{{ playbook_dir }}/growth.json",
+        },
+    ),
 ]
 
 #: works on a file that an earlier run has made: tests/integration/saved_plan

@@ -236,7 +236,7 @@ def test_secrets_do_not_come_back_and_are_not_in_the_record(empty_site: Site, tm
     book = Book(empty_site, tmp_path)
     done = book.do("vm", {"vmid": 102, "node": "pve1", "cores": 3, "cloud_init": {"password": "open sesame"}})
     assert "no record holds the secrets that stood in cipassword" in done["plan"]["undo"]["why"]
-    assert "open sesame" not in Path(book.ledger.path).read_text(encoding="utf-8")
+    assert "open sesame" not in Path(book.ledger.where).read_text(encoding="utf-8")
     assert book.undo()["changed"]
     assert "cores" not in config(book, 102)
 

@@ -15,9 +15,10 @@ from ansible_collections.steward.proxmox.plugins.module_utils._errors import Ste
 from ansible_collections.steward.proxmox.plugins.module_utils._memory import Memory
 from ansible_collections.steward.proxmox.plugins.module_utils._planner import RECORDED
 from ansible_collections.steward.proxmox.plugins.module_utils._undo import UNDO
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import verify
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.files import FileStore
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.read import Recorded, read
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.run import RunLedger
-from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.store import Segment
 
 from tests.contract.harness import Site, planner_of, validated
 
@@ -29,7 +30,7 @@ class Book:
 
     def __init__(self, site: Site, folder: Path) -> None:
         self.site, self.folder = site, folder
-        self.ledger = RunLedger(Segment.create(folder))
+        self.ledger = RunLedger.begin(FileStore(folder))
         self.memory = Memory()
 
     def do(self, module: str, options: Mapping[str, Any], identity: str = "admin", outcome: str = "") -> dict[str, Any]:
@@ -45,7 +46,7 @@ class Book:
         return result
 
     def recorded(self, run: str = "") -> Recorded:
-        return read(str(self.folder), run or self.ledger.run_id)
+        return read(verify.source(self.folder), run or self.ledger.run_id)
 
     def undo(
         self, op: str = "", step: int | None = None, *, check: bool = False, identity: str = "admin", **more: Any

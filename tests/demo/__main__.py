@@ -152,7 +152,20 @@ class Demo:
         alone = self.site.verify(self.site.ledger, self.heads, "6-verify")
         claim("so does the verifier alone, which needs nothing but Python", alone.status == 0, alone)
         quote(alone)
-        return alone.output.strip()
+        return self.prove()
+
+    def prove(self) -> str:
+        """The change of one guest, for somebody who has the public key and nothing of the ledger."""
+        proof = self.folder / "proof.json"
+        op = next(intent["op_id"] for intent in self.applied.frames("intent"))
+        made = self.site.play(
+            DEMO.with_name("prove.yml"), name="6-prove", ledger_path=str(self.site.ledger), op=op, proof=str(proof)
+        )
+        finished(made)
+        verified = self.site.prove(proof, "6-verify-proof")
+        claim("the proof of that change holds, by the public key alone", verified.status == 0, verified)
+        quote(verified)
+        return "intact, and one change of it proven"
 
     def tamper(self) -> str:
         file = self.done.ledger[2].name
@@ -163,18 +176,34 @@ class Demo:
         claim("it is caught, and where", run.status == 1 and f"record {record}:" in run.output, run)
         quote(run)
 
+        copy = forger.copy(self.site.ledger, self.folder / "removed")
+        (copy / "runs" / file).unlink()
+        print("   In another copy the whole run is removed.")
+        run = self.site.verify(copy, {}, "7-removed")
+        claim("the log of the ledger has a hole", run.status == 1 and "is missing" in run.output, run)
+        quote(run)
+
         copy = forger.copy(self.site.ledger, self.folder / "forged")
         forger.edit(copy, file, b'"user":"alice"', b'"user":"mallory"')
         forger.recompute(copy, file)
-        print("   In another copy alice becomes mallory, and the whole chain is computed anew.")
+        print("   In a third one alice becomes mallory, and every hash of the run is computed anew.")
         run = self.site.verify(copy, {}, "7-forged")
-        claim("the chain alone cannot tell: whoever can write the ledger can do this", run.status == 0, run)
+        claim("the log of the ledger knows better", run.status == 1, run)
         quote(run)
-        run = self.site.verify(copy, self.heads, "7-forged-with-head")
-        claim("only the head that the job printed catches it", run.status == 1 and "only the head" in run.output, run)
+
+        forger.enter_anew(copy)
+        print("   Now the log is computed anew, too, and the checkpoints are thrown away.")
+        run = self.site.verify(copy, {}, "7-forged-log")
+        claim("nothing inside can tell: whoever can write the ledger can do this", run.status == 0, run)
+        quote(run)
+        run = self.site.verify(copy, {}, "7-forged-with-output", "--checkpoint", str(self.done.log))
+        claim("the checkpoint in the output of that job catches it", run.status == 1, run)
+        quote(run)
+        run = self.site.verify(copy, {}, "7-forged-with-key", "--public-key", self.site.public_key)
+        claim("so does the public key: there is nothing left that it signed", run.status != 0, run)
         quote(run)
         print("   So keep the output of the jobs where whoever runs Ansible cannot change it (docs/ledger.md).")
-        return f"one byte caught in record {record}; a forged chain by the printed head only"
+        return f"one byte caught in record {record}; a removed run by the log; a forged log by what is kept elsewhere"
 
     def stop(self) -> str:
         port = self.site.lab.port

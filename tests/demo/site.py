@@ -16,11 +16,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import keys
+
 from tests.lab import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 VERIFIER = ROOT / "plugins" / "plugin_utils" / "_ledger" / "verify.py"
+PROVER = VERIFIER.with_name("verify_proof.py")
 TIME_LIMIT = 120
 
 # The lab's node is this machine, and its root needs no sudo.
@@ -36,7 +39,7 @@ required = true
 """
 _UNWANTED = ("ANSIBLE_", "PROXMOX_", "STEWARD_", "REQUESTS_")
 _RECAP = re.compile(r"^localhost +: ok=(\d+) +changed=(\d+) +unreachable=(\d+) +failed=(\d+) ", re.MULTILINE)
-_LEDGER = re.compile(r"^steward\.proxmox ledger: run (\w+) head sha256:(\w{64}) frames \d+ file (\S+)$", re.MULTILINE)
+_LEDGER = re.compile(r"^steward\.proxmox ledger: run (\w+) head sha256:(\w{64}) frames \d+ in (\S+)$", re.MULTILINE)
 
 
 @dataclass
@@ -92,6 +95,7 @@ class Site:
         self.lab = Lab(task_seconds=task_seconds, directory=folder / "lab")
         (folder / "ansible.cfg").write_text(CONFIGURATION)
         (folder / "hosts").write_text(INVENTORY)
+        self.public_key = keys.make(folder / "ledger.key", "demo.example.com").vkey
 
     def __enter__(self) -> Self:
         self.lab.__enter__()
@@ -115,10 +119,15 @@ class Site:
         command = [str(BIN / "ansible-playbook"), str(playbook), "-e", json.dumps(given), *arguments]
         return self.run(name, command, self.environment(who) | (around or {}))
 
-    def verify(self, ledger: Path, heads: dict[str, str], name: str = "verify") -> Run:
+    def verify(self, ledger: Path, heads: dict[str, str], name: str = "verify", *more: str) -> Run:
         """The verifier as an auditor runs it: one file, with nothing but Python's standard library."""
         expected = [f"--expected-head={run_id}={head}" for run_id, head in heads.items()]
-        return self.run(name, [sys.executable, "-I", str(VERIFIER), str(ledger), *expected], dict(os.environ))
+        return self.run(name, [sys.executable, "-I", str(VERIFIER), str(ledger), *expected, *more], dict(os.environ))
+
+    def prove(self, proof: Path, name: str) -> Run:
+        """The verifier of a proof, likewise."""
+        command = [sys.executable, "-I", str(PROVER), str(proof), "--public-key", self.public_key]
+        return self.run(name, command, dict(os.environ))
 
     def run(self, name: str, command: list[str], environment: dict[str, str]) -> Run:
         log, begun, before = self.folder / "logs" / f"{name}.log", time.monotonic(), len(self.lab.writes)
@@ -145,6 +154,7 @@ class Site:
             "ANSIBLE_COLLECTIONS_PATH": self.temporary.name,
             "TMPDIR": self.temporary.name,
             "STEWARD_LEDGER_PATH": str(self.ledger),
+            "STEWARD_LEDGER_KEY": str(self.folder / "ledger.key"),
             "STEWARD_ACTOR": "alice",
             "PROXMOX_HOST": self.lab.host,
             "PROXMOX_PORT": str(self.lab.port),

@@ -194,6 +194,7 @@ FORMATS: dict[str, Check] = {
     "pve-tag-list": _list_of(_TAG),
     "pve-userid": _USER,
     "pve-userid-list": _list_of(_USER),
+    "pve-task-status-type-list": _list_of(_pattern(r"(?i:ok|error|warning|unknown)", "invalid status '{value}'")),
     "pve-vmid": _vmid,
     "pve-vmid-list": _list_of(_vmid),
     "pve-volume-id": _VOLUME,

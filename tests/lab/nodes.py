@@ -11,12 +11,14 @@ from typing import Any
 
 from .call import Answer, Call, serves
 from .errors import BadParameter, Died
+from .formats import split_list
 from .older_version import VERSIONS
 from .state import State
 from .tasks import UPID, Task
 
 NODE = "/nodes/{node}"
 TASK = NODE + "/tasks/{upid}"
+_STATES = {"ok", "warning", "error", "unknown"}
 DISK, SWAP = 270553174016, 8589934592
 BOOTED = time.time() - 86400
 
@@ -191,30 +193,32 @@ def _visible_task(call: Call, task: Task) -> bool:
 
 @serves("GET", NODE + "/tasks")
 def tasks(call: Call) -> Answer:
+    """What runs, the newest first; then what has ended, the last that ended first (PVE::API2::Tasks)."""
     params = call.params
     source = params.get("source", "archive")
-    found = [
-        task
-        for task in reversed(call.tasks.all.values())
-        if task.node == call.node
-        and _visible_task(call, task)
-        and _wanted(task, params)
-        and (source == "all" or task.running == (source == "active"))
-    ]
-    start, limit = int(params.get("start", 0)), int(params.get("limit", 50))
-    entries = [task.entry() for task in found[start : start + limit or None]]
-    return Answer(entries, {"total": len(found)})
+    here = [task for task in reversed(call.tasks.all.values()) if task.node == call.node]
+    active = [task for task in here if task.running and source != "archive"]
+    ended = [task for task in here if not task.running and source != "active"]
+    listed = [*active, *sorted(ended, key=lambda task: task.ended or 0, reverse=True)]
+    found = [task for task in listed if _visible_task(call, task) and _wanted(task, params)]
+    start = int(params.get("start", 0))
+    shown = found[start : start + int(params.get("limit", 50))]
+    entries = [({"status": "RUNNING"} if task.running else {}) | task.entry() for task in shown]
+    return Answer(entries, {"total": len(found)} if found else {})
 
 
 def _wanted(task: Task, params: dict[str, Any]) -> bool:
+    states = {"warning", "error", "unknown"} if params.get("errors") else _STATES
+    if params.get("statusfilter") and not params.get("errors"):
+        states = {state.lower() for state in split_list(params["statusfilter"])}
     return all(
         (
-            not params.get("errors") or task.exit not in (None, "OK"),
+            task.state in states,
             params.get("vmid") is None or task.id == str(params["vmid"]),
-            params.get("userfilter") is None or params["userfilter"] in task.user,
-            params.get("typefilter") is None or params["typefilter"] == task.kind,
-            params.get("since") is None or task.started >= params["since"],
-            params.get("until") is None or task.started <= params["until"],
+            params.get("userfilter", "").lower() in task.user.partition("!")[0].lower(),
+            params.get("typefilter") in (None, task.kind),
+            params.get("since") is None or int(task.started) >= params["since"],
+            params.get("until") is None or int(task.started) <= params["until"],
         )
     )
 

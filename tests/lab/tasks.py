@@ -69,6 +69,13 @@ class Task:
         self.warnings += 1
         self.log(f"WARN: {line}")
 
+    @property
+    def state(self) -> str:
+        """As the filters of the task list call it; what runs is in no state yet (PVE::Tools)."""
+        if self.exit in (None, "unexpected status"):
+            return "unknown"
+        return {"OK": "ok", "WARNINGS": "warning"}.get(self.exit.partition(":")[0], "error")
+
     def identity(self) -> dict[str, Any]:
         user, _unused, token = self.user.partition("!")
         found: dict[str, Any] = {

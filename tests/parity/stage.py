@@ -18,10 +18,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
-from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.store import Segment
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import keys
 
 from tests.contract.harness import Site
 from tests.contract.scenarios import LEDGER, PASSWORD, SCENARIOS, TEMPLATE, Options, Scenario
+from tests.unit.ledger.scribe import Scribe
 
 PLUGINS = Path(__file__).parent / "plugins"
 TIME_LIMIT = 600
@@ -74,12 +75,14 @@ class Stage:
 
     def _record(self) -> None:
         """A ledger of an earlier run, for what LEDGER takes back."""
-        segment = Segment.create(self.folder / "recorded")
+        run = Scribe(self.folder / "recorded").run()
         step = {"op": "update", "target": "lxc/249", "of": [0], "data": {"cores": 2}, "left": {"cores": 1}, "made": []}
         undo = {"possible": True, "steps": [step]}
-        segment.append("intent", {"op_id": "c0ffee", "plan": {"summary": "once", "undo": undo}}, durable=False)
-        outcome = {"op_id": "c0ffee", "status": "ok", "steps": [{"status": "done"}]}
-        segment.append("outcome", outcome, durable=False)
+        plan = {"summary": "once", "steps": [{"op": "update", "target": "lxc/249"}], "undo": undo}
+        run.intend(op_id="c0ffee", endpoint=[], plan=plan)
+        run.tell("c0ffee", steps=[{"status": "done"}])
+        run.close()
+        keys.make(self.folder / "key", "stage")
 
     def _name_backups(self) -> None:
         """The same in every lab: a plan is bound to the names that it read."""

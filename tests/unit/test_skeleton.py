@@ -15,8 +15,16 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE_SUFFIXES = {".cfg", ".j2", ".py", ".sh", ".toml", ".yaml", ".yml"}
-SOURCE_NAMES = {".ansible-lint", ".gitignore", ".yamllint", "Makefile", "bindep.txt", "requirements.txt"}
+SOURCE_SUFFIXES = {".cfg", ".j2", ".py", ".sh", ".sql", ".toml", ".yaml", ".yml"}
+SOURCE_NAMES = {
+    ".ansible-lint",
+    ".gitignore",
+    ".yamllint",
+    "Makefile",
+    "bindep.txt",
+    "requirements.txt",
+    "requirements-postgresql.txt",
+}
 LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
 
 # Traces of the place where a file was written. Spelt so that this file does not hold them.

@@ -17,7 +17,8 @@ from typing import Any
 
 from ansible_collections.steward.proxmox.plugins.plugin_utils._gate.approvals import Approvals
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import run as ledger_run
-from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.read import Recorded, configured_path, read
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.read import Recorded, read
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.reading import ledger_of
 
 VARIABLE = "STEWARD_RESUME"
 
@@ -26,8 +27,11 @@ VARIABLE = "STEWARD_RESUME"
 def resumed() -> Recorded | None:
     """The run that this one goes on with, verified; None where it begins anew."""
     named = os.environ.get(VARIABLE, "")
+    if not named:
+        return None
     current = ledger_run.current()
-    return read(configured_path(), named, current.run_id if current else "") if named else None
+    with ledger_of({}) as ledger:
+        return read(ledger, named, current.run_id if current else "")
 
 
 def remembered() -> list[dict[str, Any]]:

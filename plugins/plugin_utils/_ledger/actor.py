@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who runs what: the facts that open a run. Only named variables are read, never all of a play's variables."""
 
+import hashlib
 import os
 import platform
 import pwd
@@ -73,14 +74,15 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    return {"collection": _collection_version(), "ansible": ansible_version, "python": platform.python_version()}
+    return {**_collection(), "ansible": ansible_version, "python": platform.python_version()}
 
 
-def _collection_version() -> str:
-    """From the manifest of an installed collection, or from galaxy.yml in a checkout."""
+def _collection() -> dict[str, str]:
+    """From the manifest of an installed collection, whose hash stands for all its files; or from galaxy.yml."""
     manifest, source = COLLECTION / "MANIFEST.json", COLLECTION / "galaxy.yml"
     if manifest.exists():
-        return str(DataLoader().load_from_file(str(manifest))["collection_info"]["version"])
+        version = DataLoader().load_from_file(str(manifest))["collection_info"]["version"]
+        return {"collection": str(version), "manifest": f"sha256:{hashlib.sha256(manifest.read_bytes()).hexdigest()}"}
     if source.exists():
-        return str(DataLoader().load_from_file(str(source))["version"])
-    return "unknown"
+        return {"collection": str(DataLoader().load_from_file(str(source))["version"])}
+    return {"collection": "unknown"}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, steward.proxmox contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run did, from its verified file: each operation, how each step of it is taken back, and who did that already.
+"""What a run did, from its verified records: each operation, how its steps are taken back, and who did that already.
 
 A record that cannot be right ends it: nothing is taken back on the word of a ledger that was tampered with.
 """
@@ -10,21 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from ansible.plugins.loader import callback_loader
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput, Refused
 from ansible_collections.steward.proxmox.plugins.module_utils._plan import substitute
-from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import verify
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.reading import read_verified
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.verify import Source
 
 #: how a step went that has not, or may have, changed something; without an outcome every step may have
 _DONE = frozenset({"done", "started", "sent", "unknown"})
 #: the action whose changes are made on a host, not at an endpoint of the API
 _ON_HOST = "steward.proxmox.privileged_host"
 LAST = "last"
-#: the name of a run's file begins with the time of its beginning: 20261121T124500Z
-_TIME = 16
 
 
 @dataclass
@@ -64,10 +61,10 @@ class Operation:
 
 @dataclass
 class Recorded:
-    """One run's file, read and verified."""
+    """One run, read and verified."""
 
     run: str
-    file: Path
+    where: str
     operations: list[Operation]
     #: (op, step) -> which run took it back, and when
     undone: dict[tuple[str, int], dict[str, str]]
@@ -118,34 +115,31 @@ class Recorded:
         }
 
 
-def read(ledger: str, run: str, current: str = "") -> Recorded:
+def read(ledger: Source, run: str, current: str = "") -> Recorded:
     """The operations of a run: its id, the beginning of it, or `last`, the last one that changed something.
 
     `current`: the run that asks, which is not the last one. Raises Refused for a ledger that is not what was written.
     """
-    path = Path(ledger)
-    files = [path] if path.is_file() else sorted((path / "runs").glob("*.jsonl"), key=_age)
-    if not files:
-        raise BadInput(f"path: there is no ledger at {ledger}")
-    file, operations = _chosen(files, run, current)
-    return Recorded(_id(file), file, operations, _undone(files, file))
+    runs = list(ledger.runs())
+    chosen, operations = _chosen(ledger, runs, run, current)
+    return Recorded(chosen, ledger.where(chosen), operations, _undone(ledger, runs, chosen))
 
 
-def _chosen(files: list[Path], run: str, current: str) -> tuple[Path, list[Operation]]:
+def _chosen(ledger: Source, runs: list[str], run: str, current: str) -> tuple[str, list[Operation]]:
     if run == LAST:
-        for file in reversed(files):
-            operations = [] if current and _id(file) == current else _operations(file)
+        for candidate in reversed(runs):
+            operations = [] if candidate == current else _operations(ledger, candidate)
             if operations:
-                return file, operations
+                return candidate, operations
         raise BadInput("run: no run of this ledger changed anything")
-    found = [file for file in files if _id(file).startswith(run)] if run else []
+    found = [candidate for candidate in runs if candidate.startswith(run)] if run else []
     if len(found) != 1:
-        which = ", ".join(_id(file) for file in found) or "none"
+        which = ", ".join(found) or "none"
         raise BadInput(f"run: '{run}' is the beginning of {len(found)} runs of this ledger: {which[:400]}")
-    return found[0], _operations(found[0])
+    return found[0], _operations(ledger, found[0])
 
 
-def _operations(file: Path) -> list[Operation]:
+def _operations(ledger: Source, run: str) -> list[Operation]:
     found: dict[str, Operation] = {}
 
     def see(frame: dict[str, Any]) -> None:
@@ -154,51 +148,24 @@ def _operations(file: Path) -> list[Operation]:
         elif frame["type"] == "outcome":
             found[frame["op_id"]].outcome = frame
 
-    _verified(file, see)
+    read_verified(ledger, run, see)
     return list(found.values())
 
 
-def _undone(files: list[Path], of: Path) -> dict[tuple[str, int], dict[str, str]]:
+def _undone(ledger: Source, runs: list[str], of: str) -> dict[tuple[str, int], dict[str, str]]:
     """Which steps of a run later runs, or the run itself, took back."""
     found: dict[tuple[str, int], dict[str, str]] = {}
-    for file in files:
-        # a run's file bears the time of its beginning; most of them took nothing back
-        if file.name[:_TIME] >= of.name[:_TIME] and _speaks_of(file, _id(of)):
-            for operation in _operations(file):
+    for run in runs:
+        # most of the later runs took nothing back
+        if ledger.began(run) >= ledger.began(of) and _speaks_of(ledger, run, of):
+            for operation in _operations(ledger, run):
                 undoes = operation.intent.get("undoes") or {}
-                if undoes.get("run") == _id(of) and operation.outcome.get("status") == "ok":
-                    by = {"run": _id(file), "op": operation.op, "at": str(operation.outcome["ts"])}
+                if undoes.get("run") == of and operation.outcome.get("status") == "ok":
+                    by = {"run": run, "op": operation.op, "at": str(operation.outcome["ts"])}
                     found[undoes["op"], undoes["step"]] = by
     return found
 
 
-def _speaks_of(file: Path, run: str) -> bool:
-    words = b'"undoes"', run.encode()
-    with file.open("rb") as lines:
-        return any(all(word in line for word in words) for line in lines)
-
-
-def _verified(file: Path, see: Any) -> None:
-    run = verify.read(file, see=see)
-    if run.problem:
-        raise Refused(
-            f"The ledger is not what was written: {file} record {run.problem.record}: {run.problem.reason}",
-            "Run steward.proxmox.verify_ledger, and find out who changed it",
-        )
-
-
-def _age(file: Path) -> tuple[str, int]:
-    """Sorts the oldest run first; of the same second, the one that ended first."""
-    return file.name[:_TIME], file.stat().st_mtime_ns
-
-
-def _id(file: Path) -> str:
-    """The id of the run, which is the end of its file's name."""
-    return file.stem.rpartition("-")[2]
-
-
-def configured_path() -> str:
-    """The ledger callback's option, as Ansible resolves it whether or not the callback is enabled."""
-    callback = callback_loader.get("steward.proxmox.ledger")
-    callback.set_options()
-    return str(callback.get_option("path"))
+def _speaks_of(ledger: Source, run: str, of: str) -> bool:
+    words = b'"undoes"', of.encode()
+    return any(all(word in line for word in words) for line in ledger.lines(run))

@@ -8,52 +8,85 @@ process and finds it here. What a worker learns dies with it, so that a failure 
 callback through a page of shared memory, which needs no disk.
 """
 
+from __future__ import annotations
+
 import mmap
 import os
 import secrets
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput
 from ansible_collections.steward.proxmox.plugins.plugin_utils._gate import settings
-from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import verify
-from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.store import LedgerError, Segment
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import emergency, keys, location, sinks, verify
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.checkpoints import Checkpoints
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.store import Appended, LedgerError, Store
 
 __all__ = ["LedgerError", "RunLedger", "close", "current", "open_run", "require", "required"]
 
-_current: "RunLedger | None" = None
+EVERY = 50
+#: an operation is an intent and an outcome
+_RECORDS_OF_AN_OPERATION = 2
+_EMERGENCY = "STEWARD_LEDGER_EMERGENCY"
+_Result = TypeVar("_Result")
+
+_current: RunLedger | None = None
 _option = False
 
 
-class Alarm:
-    """A text that any process of the run may set, once, and all of them see."""
+class Page:
+    """A text that every process of the run sees as soon as one of them has written it."""
 
     def __init__(self) -> None:
         self._page = mmap.mmap(-1, mmap.PAGESIZE)
 
-    def ring(self, why: str) -> None:
-        if not self.why:
-            text = why.encode("utf-8", "replace")[: mmap.PAGESIZE - 1]
-            self._page[: len(text)] = text
+    def write(self, text: str) -> None:
+        encoded = text.encode("utf-8", "replace")[: mmap.PAGESIZE - 1]
+        self._page[: len(encoded) + 1] = encoded + b"\0"
 
     @property
-    def why(self) -> str:
-        return self._page[:].rstrip(b"\0").decode("utf-8", "replace")
+    def text(self) -> str:
+        return self._page[:].partition(b"\0")[0].decode("utf-8", "replace")
 
 
 class RunLedger:
     """Records one run. After a failure nothing more can be intended; what has happened may still be recorded."""
 
-    def __init__(self, segment: Segment) -> None:
-        self.run_id = segment.run_id
-        self.path = str(segment.path)
-        self._segment = segment
-        self._alarm = Alarm()
+    def __init__(self, store: Store, opening: Mapping[str, Any], checkpoints: Checkpoints, every: int = EVERY) -> None:
+        """Begin a run: its opening stands in the log before anything else of it. Raises LedgerError."""
+        self._store, self._checkpoints, self._every = store, checkpoints, every
+        self._alarm, self._reached = Page(), Page()
+        self._chain, opened = store.begin(opening)
+        self.run_id, self.where = self._chain.run_id, self._chain.where
+        #: which process wrote the last record that this one knows of, and its hash
+        self._last = (os.getpid(), opened.head)
+        #: what people are to be told, and were not told yet
+        self.warnings: list[str] = []
+        #: the newest checkpoint of this run
+        self.checkpoint = ""
+        self._publish("open", opened)
+
+    @classmethod
+    def begin(cls, store: Store, **opening: Any) -> RunLedger:
+        """A run that nobody outside hears of."""
+        return cls(store, opening, Checkpoints(store))
+
+    @property
+    def ledger(self) -> str:
+        """The name of the ledger: its directory, or its database."""
+        return self._store.name
+
+    @property
+    def head(self) -> str:
+        """The hash of the last record that this process wrote; "" where it wrote none."""
+        process, head = self._last
+        return head if process == os.getpid() else ""
 
     @property
     def broken(self) -> str:
         """Why recording failed in any process of this run; empty while all is well."""
-        return self._alarm.why
+        return self._alarm.text
 
     def plan(self, **fields: Any) -> None:
         """A change that check mode would make."""
@@ -64,43 +97,93 @@ class RunLedger:
         if self.broken:
             raise LedgerError(f"nothing more is changed in this run, because recording failed earlier: {self.broken}")
         op_id = _op_id()
-        self._append("intent", {**fields, "op_id": op_id}, durable=True)
+        self._append("intent", {**fields, "op_id": op_id})
         return op_id
 
     def outcome(self, op_id: str, **fields: Any) -> None:
         """What came of an intent: ``status`` is ok, failed or unknown."""
-        self._append("outcome", {**fields, "op_id": op_id}, durable=True)
+        self._reached.write(str(self._append("outcome", {**fields, "op_id": op_id}).seq))
 
     def refused(self, **fields: Any) -> None:
         """A change that policy or missing privileges stopped."""
-        self._append("refused", {"op_id": _op_id(), **fields}, durable=True)
+        self._append("refused", {"op_id": _op_id(), **fields})
+
+    def resolved(self, **fields: Any) -> None:
+        """What became of another run's intent that had no outcome."""
+        self._append("resolved", fields)
+
+    def settle(self, run: str, at: int, head: str, why: str) -> None:
+        """Account for a run that was never closed."""
+        self._guarded(lambda: self._checkpoints.enter("settled", run=run, at=at, head=head, why=why, by=self.run_id))
+
+    def checkpoint_if_due(self) -> bool:
+        """Every so many operations the outside hears of the run. For the callback, which alone may print."""
+        due = int(self._reached.text or 0) - self._seen >= self._every * _RECORDS_OF_AN_OPERATION
+        if due and not self.broken:
+            self._publish("checkpoint", self._append("note", {"note": "checkpoint"}))
+        return due
 
     def close(self) -> verify.Run:
-        """Verify the run's own file, and end it with what was counted there."""
-        run = verify.read(self.path)
+        """Verify the run's own records, and end it with what was counted there."""
+        run = verify.read(self._store.source(), self.run_id)
         if run.problem:
-            self._alarm.ring(f"{self.path} record {run.problem.record}: {run.problem.reason}")
+            self._ring(f"{self.where} record {run.problem.record}: {run.problem.reason}")
         else:
-            summary = {"counts": run.counts, "dangling": sorted(run.pending), "head": run.head, "broken": self.broken}
-            run.head = self._append("run_close", summary, durable=True)
-            run.records += 1
+            summary = {"counts": run.counts, "dangling": sorted(run.pending), "broken": self.broken}
+            last = self._append("run_close", summary)
+            run.head, run.records = last.head, last.seq
+            self._publish("close", last)
         return run
 
-    def _append(self, type_: str, fields: dict[str, Any], *, durable: bool) -> str:
+    def _publish(self, type_: str, at: Appended) -> None:
+        enter = self._checkpoints.enter
+        self.checkpoint, missed = self._guarded(lambda: enter(type_, run=self.run_id, at=at.seq, head=at.head))
+        self.warnings += missed
+        self._seen = at.seq
+
+    def _append(self, type_: str, fields: Mapping[str, Any], *, durable: bool = True) -> Appended:
+        appended = self._guarded(lambda: self._chain.append(type_, fields, durable=durable))
+        self._last = (os.getpid(), appended.head)
+        return appended
+
+    def _guarded(self, record: Callable[[], _Result]) -> _Result:
+        """Whatever goes wrong, every process of the run gets to know."""
         try:
-            return self._segment.append(type_, fields, durable=durable)
+            return record()
         except LedgerError as error:
-            self._alarm.ring(str(error))
+            self._ring(str(error))
             raise
         except Exception as error:
-            self._alarm.ring(f"cannot write the ledger {self.path}: {error!r}")
-            raise LedgerError(self._alarm.why) from error
+            self._ring(f"cannot write the ledger {self.where}: {error!r}")
+            raise LedgerError(self.broken) from error
+
+    def _ring(self, why: str) -> None:
+        if not self.broken:  # the first reason is the one to tell
+            self._alarm.write(why)
 
 
-def open_run(path: str, **opening: Any) -> RunLedger:
-    """Begin to record. For the callback, before the first task."""
+def open_run(options: Mapping[str, Any], **opening: Any) -> RunLedger:
+    """Begin to record, as the callback's options say. For the callback, before the first task. Raises LedgerError."""
     global _current
-    _current = RunLedger(Segment.create(Path(path), **opening))
+    signers = [keys.load(Path(options["key"]))] if options.get("key") else []
+    every = options.get("checkpoint_every") or EVERY
+    spool, why = options.get("emergency_path"), os.environ.get(_EMERGENCY, "").strip()
+    try:
+        store = location.open_store(options)
+        witnesses = sinks.sinks_of(options.get("sinks") or [])
+        checkpoints = Checkpoints(store, signers, witnesses, bool(options.get("sinks_required")))
+        checkpoints.check_pins()
+        _current = RunLedger(store, opening, checkpoints, every)
+    except LedgerError as error:
+        if not (spool and why):
+            raise
+        store = emergency.open_instead(spool, str(error))
+        opening["emergency"] = {"why": why, "error": str(error)}
+        _current = RunLedger(store, opening, Checkpoints(store, signers), every)
+        _current.warnings.append(f"EMERGENCY ({why}): {error}. THIS RUN IS RECORDED IN {store.name} INSTEAD")
+    else:
+        if spool:
+            _current.warnings += emergency.adopt_all(spool, store)
     return _current
 
 

@@ -123,7 +123,7 @@ class Site:
         return Site(folder, self.lab)
 
     def verdict(self) -> str:
-        return verify.verify(str(self.folder / "ledger")).verdict
+        return verify.verify(verify.source(self.folder / "ledger")).verdict
 
     def _write(self, name: str, text: str) -> None:
         path = self.folder / name

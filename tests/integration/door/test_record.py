@@ -104,7 +104,7 @@ def test_a_change_is_recorded_before_and_after(tmp_path: Path, lab: Lab) -> None
     assert outcome["status"] == "ok"
     assert outcome["upids"]
     assert "never-to-be-seen" not in "".join(file.read_text() for file in play.ledger.glob("runs/*"))
-    assert verify.verify(str(play.ledger)).verdict == verify.INTACT
+    assert verify.verify(verify.source(play.ledger)).verdict == verify.INTACT
 
 
 def test_check_mode_records_the_plan_that_the_real_run_intends(tmp_path: Path, lab: Lab) -> None:
@@ -163,7 +163,7 @@ def test_killed_between_intent_and_outcome(tmp_path: Path, lab: Lab) -> None:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=10)
-    report = verify.verify(str(play.ledger))
+    report = verify.verify(verify.source(play.ledger))
     assert report.verdict == verify.INCOMPLETE
     told = "\n".join(verify.describe(report))
     assert "lxc/900" in told

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.ledger.forger import LedgerForger
+
 from .conftest import Done, Site
 from .test_recording import change
 
@@ -57,30 +59,47 @@ def test_a_tampered_record_is_named(site: Site, recorded: Done) -> None:
     assert (problem["file"], problem["record"]) == (str(path), 2)
 
 
-def test_only_the_printed_head_tells(site: Site, recorded: Done) -> None:
+def test_only_what_the_job_printed_tells(site: Site, recorded: Done) -> None:
+    """A forger who makes the whole ledger tell another story, and the output of the job."""
     (head,) = recorded.heads.values()
-    assert verified(site, expected_head=f"sha256:{head}")["verdict"] == "intact"
-    result = verified(site, expected_head="0" * 64)
-    assert result["verdict"] == "tampered"
+    job = site.folder / "job.log"
+    job.write_text(recorded.output)
+    result = verified(site, expected_head=f"sha256:{head}", checkpoints=[str(job)])
+    assert (result["verdict"], result["entries"], result["checkpoints"]) == ("intact", 2, 4)
+    forger = LedgerForger(site.ledger)
+    (run,) = forger.runs.values()
+    run.lines[1] = run.lines[1].replace(b"secret-9001", b"secret-9002")
+    forger.recompute_chains()
+    forger.recompute_log()
+    forger.save()
+    assert verified(site)["verdict"] == "intact"
+    result = verified(site, expected_head=head, checkpoints=[recorded.output])
+    assert (result["verdict"], result["exit_status"], result["failed"]) == ("tampered", 1, True)
     assert "only the head caught it" in result["problems"][0]["reason"]
+    assert "there is a checkpoint of 2 other entries" in result["problems"][-1]["reason"]
 
 
 def test_an_incomplete_ledger_fails_unless_that_is_allowed(site: Site, recorded: Done) -> None:
-    path = run_file(site)
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    """As if the run had been killed between intent and outcome."""
+    for path in (run_file(site), site.ledger / "log.jsonl", site.ledger / "checkpoints"):
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[: 1 if path.name == "log.jsonl" else 2]))
     result = verified(site)
     assert (result["verdict"], result["exit_status"], result["failed"]) == ("incomplete", 2, True)
     assert result["dangling"][0]["target"] == "lxc/secret-9001"
     assert not verified(site, allow_incomplete=True)["failed"]
-    path.write_bytes(b"x\n")
+    run_file(site).write_bytes(b"x\n")
     assert verified(site, allow_incomplete=True)["failed"]
 
 
 def test_what_cannot_be_verified_fails(site: Site, recorded: Done) -> None:
-    for options in ({"path": "/nowhere"}, {"expected_head": "abc"}, {"expected_head": ["a"]}):
-        result = verified(site, **options)
-        assert (result["verdict"], result["exit_status"], result["failed"]) == ("unverifiable", 3, True)
-    assert "Unsupported parameters" in verified(site, pth="/nowhere")["msg"]
+    wrong = [{"path": "/nowhere"}, {"expected_head": ["a"]}, {"checkpoints": ["/nowhere"]}, {"public_keys": ["x"]}]
+    verify = {"args": "{{ item }}", "loop": [*wrong, {"pth": "x"}], "register": "result", "ignore_errors": True}
+    copy = {"ansible.builtin.copy": {"dest": str(site.folder / "result"), "content": "{{ result.results | to_json }}"}}
+    assert site.play({"steward.proxmox.verify_ledger": None} | verify, copy, hosts="h1").status == 0
+    *results, unsupported = json.loads((site.folder / "result").read_text())
+    found = [(result["verdict"], result["exit_status"], result["failed"]) for result in results]
+    assert found == [("unverifiable", 3, True)] * len(wrong)
+    assert "Unsupported parameters" in unsupported["msg"]
 
 
 def test_the_defaults_of_the_action_group_do_not_disturb(site: Site, recorded: Done) -> None:
@@ -92,7 +111,9 @@ def test_the_defaults_of_the_action_group_do_not_disturb(site: Site, recorded: D
 
 def test_the_playbook_tells_in_one_look(site: Site, recorded: Done) -> None:
     (head,) = recorded.heads.values()
-    good = site.finish(site.start("ansible-playbook", PLAYBOOK, "-e", f"expected_head={head}"))
+    (site.folder / "job.log").write_text(recorded.output)
+    known = f"expected_head={head} checkpoint=job.log"
+    good = site.finish(site.start("ansible-playbook", PLAYBOOK, "-e", known))
     assert good.status == 0, good.output
     assert "intact: runs 1, records 4" in good.output
     run_file(site).write_bytes(b"x\n")

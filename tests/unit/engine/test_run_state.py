@@ -150,7 +150,7 @@ elsewhere = directory.parent / "elsewhere"
 {planting}
 try:
     run_state.add_plan({{"secret": 1}})
-except RuntimeError as error:
+except run_state.NotKept as error:
     say(refused=str(error), written=any(elsewhere.glob("*")) if elsewhere.exists() else False)
 """
     found = run(code, tmp_path)
@@ -164,7 +164,7 @@ def test_a_directory_of_another_user_is_not_trusted(tmp_path: Path) -> None:
 directory.mkdir(mode=0o700)
 os.chown(directory, 12345, 12345)
 try: run_state.add_plan({})
-except RuntimeError as error: say(refused=True)
+except run_state.NotKept: say(refused=True)
 """
     assert run(code, tmp_path) == {"refused": True}
 
@@ -177,6 +177,25 @@ os.symlink(victim, directory / "memory")
 memory = run_state.load_memory()
 memory.add({"bound": {}})
 try: run_state.store_memory(memory)
-except OSError as error: say(errno=error.errno, written=victim.exists())
+except run_state.NotKept as error: say(errno=error.__cause__.errno, written=victim.exists())
 """
     assert run(code, tmp_path) == {"errno": errno.ELOOP, "written": False}
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_a_line(tmp_path: Path) -> None:
+    code = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+run_state.add_plan({"number": 1})
+limit = (directory / "plans").stat().st_size + 10
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+try: run_state.add_plan({"number": 2, "long": "x" * 100})
+except run_state.NotKept as error: why = str(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+run_state.add_plan({"number": 3})
+say(why=why, plans=run_state.plans())
+"""
+    found = run(code, tmp_path)
+    assert str(tmp_path) in str(found["why"])
+    assert "TMPDIR" in str(found["why"])
+    assert found["plans"] == [{"number": 1}, {"number": 3}]

@@ -4,6 +4,7 @@
 
 """Whatever the fields of a frame hold, it can be written, and it says what it could not keep."""
 
+import hashlib
 import json
 import math
 from datetime import UTC, datetime
@@ -98,10 +99,43 @@ def test_the_fields_of_a_frame_cannot_be_forged_by_a_caller() -> None:
 
 
 def test_the_hash_covers_the_hash_before_and_the_bytes() -> None:
-    first = frames.chain(frames.genesis("r", "l"), b"{}")
-    assert frames.line(frames.genesis("r", "l"), b"{}") == first.hex().encode() + b" {}\n"
-    assert first != frames.chain(frames.genesis("r", "m"), b"{}")
-    assert first != frames.chain(frames.genesis("r", "l"), b"{ }")
+    genesis = hashlib.sha256(b"rl").digest()
+    assert frames.genesis("r", "l") == genesis
+    first = hashlib.sha256(b"\0" + genesis + hashlib.sha256(b"{}").digest())
+    assert frames.chain(genesis, b"{}") == first.digest()
+    assert frames.line(first.hexdigest(), b"{}") == first.hexdigest().encode() + b" {}\n"
+    assert frames.chain(frames.genesis("r", "m"), b"{}") != first.digest()
+    assert frames.chain(genesis, b"{ }") != first.digest()
+
+
+def test_the_keys_of_the_place_come_first_and_the_others_are_sorted() -> None:
+    place = frames.place("0" * 32, "1" * 32, 7, "intent")
+    body = frames.body(place, {"zone": {"b": 1, "a": 2}, "status": "ok", "op_id": "c0ffee", "actor": None})
+    found = frames.PREFIX.match(body)
+    assert found is not None
+    assert found.groupdict() | {"ts": b""} == {
+        "ledger_id": b"0" * 32,
+        "run_id": b"1" * 32,
+        "seq": b"7",
+        "ts": b"",
+        "type": b"intent",
+    }
+    assert body[found.end() :] == b'"op_id":"c0ffee","status":"ok","actor":null,"zone":{"a":2,"b":1}}'
+
+
+def test_a_frame_without_fields_has_the_prefix_too() -> None:
+    assert frames.PREFIX.fullmatch(frames.body(frames.place("0" * 32, frames.LOG, 1, "note"), {}))
+
+
+@pytest.mark.parametrize("microsecond", [0, 1, 999_999])
+def test_every_time_is_as_long_as_every_other(monkeypatch: pytest.MonkeyPatch, microsecond: int) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> "Clock":
+            return cls(2026, 1, 2, 3, 4, 5, microsecond, tz)
+
+    monkeypatch.setattr(frames, "datetime", Clock)
+    assert frames.place("0" * 32, "1" * 32, 1, "plan")["ts"] == f"2026-01-02T03:04:05.{microsecond:06d}Z"
 
 
 ANYTHING = st.recursive(

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput, Refused
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import verify
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.files import FileStore
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.read import read
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.run import RunLedger
-from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.store import Segment
 
 SYMBOL = "(known after apply: mp0 of lxc/200)"
 PLAN: dict[str, Any] = {
@@ -32,7 +33,7 @@ def ledger(tmp_path: Path) -> Path:
 
 
 def run_of(ledger: Path) -> RunLedger:
-    return RunLedger(Segment.create(ledger))
+    return RunLedger.begin(FileStore(ledger))
 
 
 def done(run: RunLedger, plan: dict[str, Any], *went: str, status: str = "ok", **more: Any) -> str:
@@ -42,7 +43,7 @@ def done(run: RunLedger, plan: dict[str, Any], *went: str, status: str = "ok", *
 
 
 def rows(ledger: Path, run: RunLedger) -> list[dict[str, Any]]:
-    return list(read(str(ledger), run.run_id).rows())
+    return list(read(verify.source(ledger), run.run_id).rows())
 
 
 def test_what_has_a_way_back_and_what_has_none(ledger: Path) -> None:
@@ -89,7 +90,7 @@ def test_a_record_without_values_says_so(ledger: Path, plan: dict[str, Any]) -> 
     (row,) = rows(ledger, run)
     assert not row["possible"]
     with pytest.raises(Refused, match="'hidden' cannot be taken back: its record has no values"):
-        read(str(ledger), run.run_id).step(op, None)
+        read(verify.source(ledger), run.run_id).step(op, None)
 
 
 def test_who_took_it_back_already_is_known_also_within_one_second(ledger: Path) -> None:
@@ -98,9 +99,10 @@ def test_who_took_it_back_already_is_known_also_within_one_second(ledger: Path) 
     for status in ("failed", "ok"):
         runs.append(run_of(ledger))
         done(runs[-1], PLAN, "done", "done", status=status, undoes={"run": run.run_id, "op": op, "step": 0})
-    found = read(str(ledger), run.run_id).step(op, 0)
+    found = read(verify.source(ledger), run.run_id).step(op, 0)
     assert found["undone_by"]["run"] == runs[1].run_id
-    assert read(str(ledger), runs[1].run_id).step(read(str(ledger), runs[1].run_id).operations[0].op, 0)["done"]
+    (later,) = (one.op for one in read(verify.source(ledger), runs[1].run_id).operations)
+    assert read(verify.source(ledger), runs[1].run_id).step(later, 0)["done"]
 
 
 def test_the_last_run_is_the_last_that_changed_something_but_this_one(ledger: Path) -> None:
@@ -108,15 +110,15 @@ def test_the_last_run_is_the_last_that_changed_something_but_this_one(ledger: Pa
     done(first, PLAN, "done", "done")
     second.refused(reasons=["no"])
     done(this, PLAN, "done", "done")
-    assert read(str(ledger), "last", this.run_id).run == first.run_id
-    assert read(first.path, "last").run == first.run_id
+    assert read(verify.source(ledger), "last", this.run_id).run == first.run_id
+    assert read(verify.source(first.where), "last").run == first.run_id
 
 
 @pytest.mark.parametrize("name", ["", "nothing", "last"])
 def test_a_run_that_is_not_there(ledger: Path, name: str) -> None:
     run_of(ledger)
     with pytest.raises(BadInput, match=r"^run: "):
-        read(str(ledger), name)
+        read(verify.source(ledger), name)
 
 
 def test_a_beginning_that_several_runs_have(ledger: Path) -> None:
@@ -124,31 +126,31 @@ def test_a_beginning_that_several_runs_have(ledger: Path) -> None:
     letters = [run.run_id[0] for run in runs]
     twice = next(letter for letter in letters if letters.count(letter) > 1)
     with pytest.raises(BadInput, match=f"'{twice}' is the beginning of {letters.count(twice)} runs"):
-        read(str(ledger), twice)
+        read(verify.source(ledger), twice)
 
 
 def test_a_ledger_that_was_changed_is_not_believed(ledger: Path) -> None:
     run = run_of(ledger)
     op = done(run, PLAN, "done", "done")
-    file = Path(run.path)
+    file = Path(run.where)
     good = file.read_bytes()
     file.write_bytes(good.replace(b"it grew", b"it grow"))
     with pytest.raises(Refused, match=r"The ledger is not what was written: .* record 2"):
-        read(str(ledger), run.run_id)
+        read(verify.source(ledger), run.run_id)
     file.write_bytes(good)
     later = run_of(ledger)
     done(later, PLAN, "done", "done", undoes={"run": run.run_id, "op": op, "step": 0})
-    forged = Path(later.path)
+    forged = Path(later.where)
     forged.write_bytes(forged.read_bytes().replace(b'"step":0', b'"step":1'))
     with pytest.raises(Refused, match="The ledger is not what was written"):
-        read(str(ledger), run.run_id)
+        read(verify.source(ledger), run.run_id)
 
 
 def test_an_operation_or_a_step_that_is_not_there(ledger: Path) -> None:
     run = run_of(ledger)
     two = {"steps": [{"op": "stop", "target": "lxc/1", "of": [1]}, {"op": "destroy", "target": "lxc/1", "of": [0]}]}
     op = done(run, {"summary": "made", "undo": {"possible": True, **two}}, "done", "done")
-    found = read(str(ledger), run.run_id)
+    found = read(verify.source(ledger), run.run_id)
     with pytest.raises(BadInput, match="has no operation 'x'"):
         found.step("x", None)
     for step in (None, 2):

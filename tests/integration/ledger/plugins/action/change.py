@@ -89,7 +89,7 @@ class ActionModule(ActionBase):
     def _fail_if_told(self, faults: Faults, ledger: RunLedger) -> None:
         fault = self._task.args["fault"]
         if fault in faults:
-            faults[fault](Path(ledger.path))
+            faults[fault](Path(ledger.where))
 
     def _facts(self, task_vars: dict[str, Any], name: str) -> dict[str, Any]:
         return {
