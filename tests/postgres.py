@@ -68,7 +68,9 @@ class Postgres:
 
     def start(self) -> None:
         options = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
-        command = [str(self._programs / "postgres"), "-D", str(self._data)]
+        # ends with the tests, also where they are killed
+        ended = ["setpriv", "--pdeathsig", "INT"] if shutil.which("setpriv") else []
+        command = [*ended, str(self._programs / "postgres"), "-D", str(self._data)]
         command += [f"--{name}={value}" for name, value in options.items()]
         with (self.directory / "log").open("ab") as log:
             server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **self._as_user)
@@ -84,6 +86,7 @@ class Postgres:
 
     def stop(self) -> None:
         """As an administrator would: those who are connected are thrown out, then those who are just connecting."""
+        self.thaw()
         server, self._server = self._server, None
         for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             if server and server.poll() is None:

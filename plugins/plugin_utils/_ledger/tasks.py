@@ -60,6 +60,8 @@ class Known:
             raise BadInput(
                 f"settle: '{run[:40]}' is the beginning of {len(found)} runs of the ledger {self._source.name}"
             )
+        if found[0] == self._current:
+            raise BadInput(f"settle: {run[:40]} is the run that asks, and goes on")
         return found[0]
 
     def open(self, run: str) -> set[str]:

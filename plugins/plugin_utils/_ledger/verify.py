@@ -314,13 +314,15 @@ class _Verification:
         if entry is None and run.records > 1 and not self.log.problem:
             reason = "the log does not know this run" if self.log.records else "the log of the ledger is gone"
             return Problem(run.file, 0, TAMPERED, reason)
-        if entry and entry.over and run.records > entry.at:
+        if entry and entry.over and not entry.settled and run.records > entry.at:
             return Problem(run.file, entry.at + 1, TAMPERED, "records were added after the end that the log has")
         return None
 
     def _judge_end(self, run: Run, entry: "Entry | None") -> None:
         """What a run lacks, unless the log accounts for it."""
         over, settled = (entry.over, entry.settled) if entry else (self.alone, False)
+        if entry and settled and run.records > entry.at:  # it was not dead
+            over = settled = False
         torn = f"; its last {run.torn} bytes are no whole record" if run.torn else ""
         if not (run.closed or settled):
             self.report.blame(Problem(run.file, run.records, INCOMPLETE, f"the run was not closed{torn}"))
@@ -785,12 +787,14 @@ def _enter_run(log: Log, kind: bytes, frame: Mapping[str, Any]) -> None:
     if entry is None:
         ledger = _identifier(frame, "ledger") if kind == b"adopted" else ""
         entry = log.runs[run_id] = Entry(log.records + 1, ledger)
-    elif entry.over and kind in (b"close", b"checkpoint"):
+    elif entry.over and kind in (b"close", b"checkpoint") and not entry.settled:
         raise Tampered("the run was over before")
     elif at < entry.at or (at == entry.at and head != entry.head.hex()):
         raise Tampered("the entry contradicts what the log had of the run")
-    entry.over |= kind in ENDS_A_RUN
-    entry.settled |= kind == b"settled"
+    # one that somebody took for dead may go on
+    went_on = entry.settled and kind in (b"close", b"checkpoint")
+    entry.over = kind in ENDS_A_RUN or (entry.over and not went_on)
+    entry.settled = kind == b"settled" or (entry.settled and not went_on)
     entry.retired |= kind == b"retired"
     if not entry.points or at != entry.at:
         entry.points += POINT.pack(at, bytes.fromhex(head))

@@ -79,11 +79,20 @@ def test_a_dead_run_may_be_accounted_for(scribe: Scribe) -> None:
     report = verified(scribe)
     assert (report.verdict, report.settled) == ("intact", 1)
     assert list(verify.describe(report))[-1].endswith(", runs settled 1")
-    run.chain.path.write_bytes(whole)
+    run.chain.path.write_bytes(whole[: whole.rindex(b"\n", 0, -1) + 1])
+    assert verified(scribe).verdict == "tampered"
+
+
+def test_a_run_that_was_taken_for_dead_may_go_on(scribe: Scribe) -> None:
+    run = scribe.run()
+    run.change()
+    scribe.enter("settled", run=run.id, at=run.last.seq, head=run.last.head, why="looked at by hand")
     run.change()
     report = verified(scribe)
-    assert (report.verdict, report.problems[0].record) == ("tampered", 4)
-    assert reasons(report) == ["records were added after the end that the log has"]
+    assert (report.verdict, report.settled, reasons(report)) == ("incomplete", 0, ["the run was not closed"])
+    run.close()
+    report = verified(scribe)
+    assert (report.verdict, report.settled) == ("intact", 0)
 
 
 def test_a_recording_that_failed_stays_incomplete_until_it_is_settled(scribe: Scribe) -> None:
