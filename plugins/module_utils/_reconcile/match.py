@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._errors import is_locked
-from .moments import shown
+from .._moments import shown
 from .task_log import Task, TaskLog
 from .task_types import FOLLOWS, READING, Expected, expected, of_ha
 

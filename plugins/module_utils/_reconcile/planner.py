@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from .. import _moments as moments
 from .._connection import resolve
 from .._errors import BadInput, Refused
 from .._info.bounded import shortened
 from .._plan import Plan
 from .._planner import RECORDED, Planner
 from .._world import World
-from . import moments, task_log
+from . import task_log
 from .match import Matching, Operation, Patience, Verdict
 from .task_log import Task
 

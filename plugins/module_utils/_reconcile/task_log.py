@@ -11,11 +11,11 @@ from typing import Any
 
 from .._errors import ApiError, BadInput, Unreachable
 from .._info import sight
+from .._moments import shown
 from .._names import segment
 from .._privileges import Need, held
 from .._task import user_of
 from .._world import World
-from .moments import shown
 
 _PAGE = 1000
 #: PVE renames its list of ended tasks above this size, and forgets the one that it renamed before

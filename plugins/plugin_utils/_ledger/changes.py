@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
+from ansible_collections.steward.proxmox.plugins.module_utils import _moments as moments
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput
 from ansible_collections.steward.proxmox.plugins.module_utils._plan import substitute
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import frames
@@ -23,8 +24,6 @@ from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.reading im
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.verify import Source
 
 COLLECTION = "steward.proxmox."
-#: a point in time as somebody writes it, down to the second or up to the year
-_TIME = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d(?::\d\d(?::\d\d)?)?)?)?)?")
 _WANTED = {b"intent", b"outcome", b"resolved"}
 #: how we know who made a run
 _SOURCES = {"awx": "AWX job {awx_job_id}", "env": "by STEWARD_ACTOR", "os": "system user"}
@@ -219,21 +218,17 @@ def _on_host(name: str) -> Callable[[Change], bool]:
 
 
 def _since(time: str) -> Callable[[Change], bool]:
-    first = _time("since", time)
-    return lambda change: str(change.intent.frame["ts"]) >= first
+    first = moments.first("since", time)
+    return lambda change: _at(change) >= first
 
 
 def _until(time: str) -> Callable[[Change], bool]:
-    last = _time("until", time)
-    return lambda change: str(change.intent.frame["ts"])[: len(last)] <= last
+    last = moments.last("until", time)
+    return lambda change: _at(change) <= last
 
 
-def _time(option: str, text: str) -> str:
-    # YAML makes a date of a date
-    time = text.strip().replace(" ", "T").removesuffix("+00:00").removesuffix("Z")
-    if not _TIME.fullmatch(time):
-        raise BadInput(f"{option}: '{text}' is not a time in UTC", "Write it like 2026-11-21T12:30:00Z or 2026-11")
-    return time
+def _at(change: Change) -> int:
+    return int(moments.seconds(change.intent.frame["ts"]))
 
 
 def _by_actor(name: str) -> Callable[[Change], bool]:

@@ -9,10 +9,10 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput
+from ansible_collections.steward.proxmox.plugins.module_utils._moments import seconds
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import frames, verify
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.reading import not_as_written
 
@@ -80,7 +80,7 @@ class Known:
     def _last_record(self, run: str) -> float:
         last = deque(self._source.lines(run), maxlen=1)
         found = frames.PREFIX.match(last[0][frames.HASH_LENGTH + 1 :]) if last else None
-        return _seconds(found["ts"].decode()) if found else float("inf")
+        return seconds(found["ts"].decode()) if found else float("inf")
 
     def _read(self, run: str) -> None:
         taken = self.runs[run] = _Run(verify.Run(run))
@@ -95,7 +95,7 @@ class Known:
                 self._resolved.add((frame["of"]["run"], frame["of"]["op"]))
                 self._upids.update(frame.get("upids") or ())
             elif frame["type"] == "run_close":
-                taken.closed_at = _seconds(frame["ts"])
+                taken.closed_at = seconds(frame["ts"])
 
         taken.read = verify.read(self._source, run, see=see)
         problem = taken.read.problem
@@ -106,7 +106,7 @@ class Known:
         for run, taken in self.runs.items():
             unknown = self.open(run) if run != self._current else set()
             for op, intent in taken.intents.items():
-                at = _seconds(intent["ts"])
+                at = seconds(intent["ts"])
                 earliest = self._since if op in unknown else self._since - _DAY
                 if earliest <= at <= self._until:
                     outcome = taken.outcomes.get(op)
@@ -114,7 +114,7 @@ class Known:
                         "run": run,
                         "op": op,
                         "at": at,
-                        "until": _seconds(outcome["ts"]) if outcome else taken.closed_at,
+                        "until": seconds(outcome["ts"]) if outcome else taken.closed_at,
                         "open": op in unknown,
                         "host": intent.get("host", ""),
                         "task": (intent.get("task") or {}).get("name", ""),
@@ -136,7 +136,3 @@ def _steps(intent: Frame, outcome: Frame) -> list[dict[str, Any]] | None:
         how = {key: went[key] for key in _WENT if key in went}
         steps.append({**sent, "data": {"vmid": (step.get("data") or {}).get("vmid", "")}, **how})
     return steps
-
-
-def _seconds(written: str) -> float:
-    return datetime.fromisoformat(written.replace("Z", "+00:00")).timestamp()

@@ -213,7 +213,7 @@ def test_what_it_cannot_tell_and_what_it_refuses(place: Place) -> None:
     assert [row["why"] for row in results["nothing to settle"]["open"]] == [untold]
     assert f"settle: run {dead} has changes that are still open" in told["still open"]
     assert "settle: '0bad' is the beginning of 0 runs" in told["no such run"]
-    assert "since: 'yesterday' is not a point in time" in told["no moment"]
+    assert "since: 'yesterday' is not a time in UTC" in told["no moment"]
     assert "since: 2026-02-01T00:00:00Z is later than until, 2026-01-01T23:59:59Z" in told["backwards"]
     assert "cannot be read: there is nothing" in told["no ledger"]
     assert "nodes: 'pve9' is not a node of this cluster; it has: pve1, pve2, pve3" in told["no node"]

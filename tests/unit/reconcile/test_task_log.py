@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import ApiError, BadInput, Unreachable
 from ansible_collections.steward.proxmox.plugins.module_utils._memory import Memory
-from ansible_collections.steward.proxmox.plugins.module_utils._reconcile import moments, task_log
+from ansible_collections.steward.proxmox.plugins.module_utils._reconcile import task_log
 from ansible_collections.steward.proxmox.plugins.module_utils._world import World
 
 SINCE, UNTIL = 1_000_000, 2_000_000
@@ -112,23 +112,3 @@ def test_a_short_log_was_never_cut() -> None:
 def test_no_node_answers_at_all() -> None:
     with pytest.raises(Unreachable):
         Cluster({"pve1": Unreachable("no node answers")}).log()
-
-
-@pytest.mark.parametrize(
-    ("text", "first", "last"),
-    [
-        ("2026-11-21", "2026-11-21T00:00:00Z", "2026-11-21T23:59:59Z"),
-        ("2026-11-21T10", "2026-11-21T10:00:00Z", "2026-11-21T10:59:59Z"),
-        ("2026-11-21T10:05Z", "2026-11-21T10:05:00Z", "2026-11-21T10:05:59Z"),
-        ("2026-11-21T10:05:07", "2026-11-21T10:05:07Z", "2026-11-21T10:05:07Z"),
-    ],
-)
-def test_moments(text: str, first: str, last: str) -> None:
-    assert moments.shown(moments.first("since", text)) == first
-    assert moments.shown(moments.last("until", text)) == last
-
-
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-11", "2026-11-21T25", "2026-11-21 10:00"])
-def test_no_moments(text: str) -> None:
-    with pytest.raises(BadInput, match=r"since: .* is not a point in time"):
-        moments.first("since", text)
