@@ -51,6 +51,19 @@ attributes:
     details: The module runs on the controller, in the process of the play.
 """
 
+    # A module that works on the controller, with its files or the ledger.
+    CONTROLLER = r"""
+options: {}
+attributes:
+  diff_mode:
+    description: Returns what changed.
+    support: none
+  async:
+    description: Can be run with C(async).
+    support: none
+    details: The module runs on the controller, in the process of the play.
+"""
+
     ACTION_GROUP = r"""
 options: {}
 attributes:

@@ -38,22 +38,16 @@ options:
     type: list
     elements: str
 extends_documentation_fragment:
+  - steward.proxmox.attributes.controller
   - steward.proxmox.attributes.action_group
   - steward.proxmox.ledger
 attributes:
   check_mode:
     description: Reads and checks the log, and signs nothing.
     support: full
-  diff_mode:
-    description: Returns what changed.
-    support: none
   idempotent:
     description: A log to which nothing was added is not signed again.
     support: full
-  async:
-    description: Can be run with C(async).
-    support: none
-    details: It runs on the controller, in the process of the play.
 seealso:
   - module: steward.proxmox.ledger_key
   - module: steward.proxmox.verify_ledger

@@ -38,22 +38,16 @@ options:
     type: str
 extends_documentation_fragment:
   - steward.proxmox.ledger
+  - steward.proxmox.attributes.controller
   - steward.proxmox.attributes.action_group
 attributes:
   check_mode:
     description: Compares, and says what would be exported and removed.
     support: full
-  diff_mode:
-    description: Returns what changed.
-    support: none
   idempotent:
     description: A second run with the same options changes nothing.
     support: partial
     details: The run that exports is itself part of the ledger if it is recorded there, so that each export adds to it.
-  async:
-    description: Can be run with C(async).
-    support: none
-    details: It runs on the controller, in the process of the play.
 seealso:
   - module: steward.proxmox.verify_ledger
   - module: steward.proxmox.ledger_checkpoint

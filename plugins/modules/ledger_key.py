@@ -45,23 +45,17 @@ options:
     type: list
     elements: str
 extends_documentation_fragment:
+  - steward.proxmox.attributes.controller
   - steward.proxmox.attributes.action_group
   - steward.proxmox.ledger
 attributes:
   check_mode:
     description: Reads the log and the key, and writes nothing.
     support: full
-  diff_mode:
-    description: Returns what changed.
-    support: none
   idempotent:
     description: A second run with the same options changes nothing.
     support: partial
     details: V(state=rotated) makes a new key each time.
-  async:
-    description: Can be run with C(async).
-    support: none
-    details: It runs on the controller, in the process of the play.
 seealso:
   - module: steward.proxmox.ledger_checkpoint
   - module: steward.proxmox.verify_ledger

@@ -51,24 +51,18 @@ options:
         C(verify_proof.py) then asks for the same file, and for the public key.
     type: path
 extends_documentation_fragment:
+  - steward.proxmox.attributes.controller
   - steward.proxmox.attributes.action_group
   - steward.proxmox.ledger
 attributes:
   check_mode:
     description: Makes the proof, and writes nothing.
     support: full
-  diff_mode:
-    description: Returns what changed.
-    support: none
   idempotent:
     description: >-
       A file that proves the same already is left as it is. The proof of a change stays the same where there are newer
       checkpoints, that of a log that has grown does not.
     support: full
-  async:
-    description: Can be run with C(async).
-    support: none
-    details: It runs on the controller, in the process of the play.
 seealso:
   - module: steward.proxmox.ledger_info
   - module: steward.proxmox.ledger_key

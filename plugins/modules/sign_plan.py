@@ -38,21 +38,15 @@ options:
       - By default whoever runs the play, as the ledger would say it.
     type: str
 extends_documentation_fragment:
+  - steward.proxmox.attributes.controller
   - steward.proxmox.attributes.action_group
 attributes:
   check_mode:
     description: Checks the plan and the key, and writes nothing.
     support: full
-  diff_mode:
-    description: Returns what changed.
-    support: none
   idempotent:
     description: A plan that this key has signed is left as it is.
     support: full
-  async:
-    description: Can be run with C(async).
-    support: none
-    details: It runs on the controller, in the process of the play.
 seealso:
   - plugin: steward.proxmox.plan
     plugin_type: callback

@@ -27,24 +27,13 @@ options:
     description: Only this operation.
     type: str
 extends_documentation_fragment:
+  - steward.proxmox.attributes.info
   - steward.proxmox.attributes.action_group
   - steward.proxmox.ledger
 attributes:
   check_mode:
     description: Reads in check mode, too.
     support: full
-  diff_mode:
-    description: Returns what changed.
-    support: N/A
-    details: This module changes nothing.
-  idempotent:
-    description: A second run with the same options changes nothing.
-    support: full
-    details: This module changes nothing.
-  async:
-    description: Can be run with C(async).
-    support: none
-    details: It runs on the controller, in the process of the play.
 seealso:
   - module: steward.proxmox.undo
   - module: steward.proxmox.verify_ledger

@@ -64,23 +64,12 @@ options:
     default: false
 extends_documentation_fragment:
   - steward.proxmox.ledger
+  - steward.proxmox.attributes.info
   - steward.proxmox.attributes.action_group
 attributes:
   check_mode:
     description: Verifies in check mode, too.
     support: full
-  diff_mode:
-    description: Returns what changed.
-    support: N/A
-    details: This module changes nothing.
-  idempotent:
-    description: A second run with the same options changes nothing.
-    support: full
-    details: This module changes nothing.
-  async:
-    description: Can be run with C(async).
-    support: none
-    details: It runs on the controller, in the process of the play.
 seealso:
   - plugin: steward.proxmox.ledger
     plugin_type: callback
