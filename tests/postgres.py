@@ -133,7 +133,7 @@ class Postgres:
 
     def _run(self, program: str, *arguments: object, **settings: Any) -> None:
         command = [str(self._programs / program), *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd="/", **settings)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd="/", check=False, **settings)
         if done.returncode:
             raise RuntimeError(f"{program}: {done.stderr}")
 

@@ -713,7 +713,7 @@ class Entry:
 
     @property
     def at(self) -> int:
-        return int(POINT.unpack(self.points[-POINT.size :])[0])
+        return int(POINT.unpack_from(self.points, len(self.points) - POINT.size)[0])
 
     @property
     def head(self) -> bytes:

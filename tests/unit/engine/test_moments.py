@@ -26,7 +26,9 @@ def test_what_is_written_has_a_beginning_and_an_end(text: str, first: str, last:
     assert moments.shown(moments.last("until", text)) == last
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "26-11-21", "9999", "2026-13", "2026-13-01", "2026-02-30", "2026-11-21T25"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "26-11-21", "9999", "2026-13", "2026-13-01", "2026-02-30", "2026-11-21T25"]
+)
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(BadInput, match=r"^since: .* is not a time in UTC"):
         moments.first("since", text)
