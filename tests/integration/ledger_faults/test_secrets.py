@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
@@ -126,12 +127,11 @@ class Watch:
 
 
 @pytest.fixture
-def careful(site: Site) -> Site:
+def careful(site: Site) -> Iterator[Site]:
     """A site where every place that could tell a secret is used."""
     key = site.folder / "fingerprint.key"
     key.write_text(KEY)
     key.chmod(0o600)
-    (site.folder / "run").mkdir()
     site.variables |= {
         "ANSIBLE_CALLBACKS_ENABLED": "steward.proxmox.ledger,steward.proxmox.plan",
         "ANSIBLE_CONNECTION_PLUGINS": str(REMOTE),
@@ -140,15 +140,18 @@ def careful(site: Site) -> Site:
         "STEWARD_LEDGER_FINGERPRINT_KEY": str(key),
         "STEWARD_PLAN_JSON": str(site.folder / "plan.json"),
         "STEWARD_PLAN_MARKDOWN": str(site.folder / "plan.md"),
-        "TMPDIR": str(site.folder / "run"),
     }
-    return site
+    # not in the folder: ansible-core makes a socket there, whose path may have 107 characters
+    with TemporaryDirectory(prefix="run-") as temporary:
+        site.variables["TMPDIR"] = temporary
+        yield site
 
 
 @pytest.mark.parametrize("mode", [pytest.param("--check", marks=pytest.mark.slow), "--diff"])
 def test_no_secret_is_seen_anywhere(careful: Site, mode: str) -> None:
     (careful.folder / "secrets.yml").write_text(json.dumps(SECRETS))
-    watch = Watch(careful.folder / "run")
+    temporary = Path(careful.variables["TMPDIR"])
+    watch = Watch(temporary)
     with watch.watching():
         done = careful.play(
             *TASKS,
@@ -162,8 +165,9 @@ def test_no_secret_is_seen_anywhere(careful: Site, mode: str) -> None:
     assert "canary@pve was not accepted" in done.told
     assert ("type check ('integer') failed - got '********'" in done.told) == (mode == "--diff")
     told = careful.lab.state.users["canary@pve"]["tokens"]["canary"]["secret"] if mode == "--diff" else KEY
+    written = [path for folder in (careful.folder, temporary) for path in folder.rglob("*") if is_written(path)]
     places = {
-        **{str(path): path.read_text(errors="replace") for path in careful.folder.rglob("*") if is_written(path)},
+        **{str(path): path.read_text(errors="replace") for path in written},
         "the output": done.output,
         "the output without breaks": re.sub(r"\s", "", done.output),
         "processes and files that are gone": watch.seen,
