@@ -60,11 +60,12 @@ lint: check $(lint_stamp) ## check, yamllint and ansible-lint
 sanity: $(stamp) ## ansible-test sanity
 	$(bin)/python tests/sanity/run.py
 
+# Three at a time, on two cores: playbooks wait for the tasks that they started.
 test: check ## check, then all tests but the slow ones
-	$(bin)/python -m pytest -n 2 -m "not slow" $(ARGS)
+	$(bin)/python -m pytest -n 3 -m "not slow" $(ARGS)
 
 test-full: check ## check, then all tests
-	$(bin)/python -m pytest -n 2 $(ARGS)
+	$(bin)/python -m pytest -n 3 $(ARGS)
 
 # Nothing of the user's: neither settings nor another copy of the collection.
 molecule: $(molecule_stamp) ## the scenarios in extensions/molecule, each with a lab of its own
