@@ -19,14 +19,14 @@ class ActionModule(OnController):
 
     def work(self, options: Mapping[str, Any]) -> dict[str, Any]:
         if options["state"] == "listed":
-            return {"keys": _rows(location.source(options))}
+            return {"signing_keys": _rows(location.source(options))}
         path, sinks = signing.given(options)
         store = location.store(options)
         if options["state"] == "rotated":
             done = signing.rotate(store, path, sinks, self._task.check_mode)
         else:
             done = signing.present(store, path, options["name"], sinks, self._task.check_mode)
-        return {**done.result(), "warnings": done.missed, "keys": _rows(store.source())}
+        return {**done.result(), "warnings": done.missed, "signing_keys": _rows(store.source())}
 
 
 def _rows(source: verify.Source) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ vkey:
   description: The public key, as a verifier takes it. In check mode that of the key that is there now.
   type: str
   returned: success, where there is a key
-keys:
+signing_keys:
   description: The keys that the log names, the oldest first.
   type: list
   elements: dict

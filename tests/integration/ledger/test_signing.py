@@ -52,8 +52,8 @@ def test_jobs_print_what_their_key_signs_also_after_it_was_rotated(site: Site, k
     )
     assert (rotated["changed"], again["changed"], listed["changed"]) == (True, False, False)
     assert again["vkey"] == rotated["vkey"] != made["vkey"]
-    assert listed["keys"] == again["keys"] == rotated["keys"]
-    assert [(row["vkey"], row["replaces"], row["endorsed"]) for row in listed["keys"]] == [
+    assert listed["signing_keys"] == again["signing_keys"] == rotated["signing_keys"]
+    assert [(row["vkey"], row["replaces"], row["endorsed"]) for row in listed["signing_keys"]] == [
         (made["vkey"], None, False),
         (rotated["vkey"], made["vkey"], True),
     ]
