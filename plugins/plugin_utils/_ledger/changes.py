@@ -20,7 +20,7 @@ from ansible_collections.steward.proxmox.plugins.module_utils import _moments as
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput
 from ansible_collections.steward.proxmox.plugins.module_utils._plan import substitute
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import frames
-from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.reading import read_verified
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.reading import read_verified, says
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.verify import Source
 
 COLLECTION = "steward.proxmox."
@@ -144,7 +144,7 @@ def changes(source: Source, options: Mapping[str, Any]) -> list[Change]:
 def change(source: Source, op: str, run: str = "") -> Change:
     """One change, of a run whose id begins so. Only the runs that speak of it have to be what was written."""
     intent = f'"type":"intent","op_id":"{op}"'.encode()
-    runs = [known for known in source.runs() if known.startswith(run) and _says(source, known, intent)]
+    runs = [known for known in source.runs() if known.startswith(run) and says(source, known, intent)]
     if len(runs) != 1:
         made = f"{len(runs)} runs of the ledger {source.name} made the change '{op}'"
         raise BadInput(f"op: {made}", "ledger_info lists the changes")
@@ -152,7 +152,7 @@ def change(source: Source, op: str, run: str = "") -> Change:
     read_verified(source, run)
     found = _told(source, run).changes[op]
     for later in source.runs():
-        if source.began(later) >= source.began(run) and _says(source, later, b'"type":"resolved"', op.encode()):
+        if source.began(later) >= source.began(run) and says(source, later, b'"type":"resolved"', op.encode()):
             read_verified(source, later)
             known = found.resolved_by, found.resolved
             found.resolved_by, found.resolved = _told(source, later).resolved.get((run, op), known)
@@ -162,7 +162,7 @@ def change(source: Source, op: str, run: str = "") -> Change:
 def _told(source: Source, run: str) -> Told:
     told, opening = Told({}, {}), None
     for seq, line in enumerate(source.lines(run), 1):
-        body = line[frames.HASH_LENGTH + 1 : -1]
+        body = frames.body_of(line)
         known = frames.PREFIX.match(body) if line.endswith(b"\n") else None
         if known and (opening is None or known["type"] in _WANTED):
             record = Record(run, seq, body)
@@ -174,11 +174,6 @@ def _told(source: Source, run: str) -> Told:
             elif known["type"] == b"resolved":
                 told.resolved[record.frame["of"]["run"], record.frame["of"]["op"]] = opening, record
     return told
-
-
-def _says(source: Source, run: str, *words: bytes) -> bool:
-    """Whether a record of the run has all of these words in it."""
-    return any(all(word in line for word in words) for line in source.lines(run))
 
 
 def _by(actor: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import disk, files, frames, verify
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.files import FileStore
-from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.log import enter
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.log import enter, entries
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.store import LedgerError, Store
 
 #: in the spool, where the files of adopted runs go
@@ -84,7 +84,7 @@ def _adopt(spool: FileStore, store: Store) -> Iterator[str]:
 def _is_dead(source: verify.Source, run_id: str) -> bool:
     """Whether the process of a run is gone, which can be told on its own machine only."""
     first = next(source.lines(run_id), b"")
-    opening: dict[str, Any] = json.loads(first[frames.HASH_LENGTH + 1 :]) if first.endswith(b"\n") else {}
+    opening: dict[str, Any] = json.loads(frames.body_of(first)) if first.endswith(b"\n") else {}
     if opening.get("host") != socket.gethostname():
         return False
     try:
@@ -98,13 +98,7 @@ def _is_dead(source: verify.Source, run_id: str) -> bool:
 
 def _entered(source: verify.Source, type_: str) -> set[str]:
     """The runs that the log has an entry of this type of."""
-    found = set()
-    for line in source.lines(frames.LOG):
-        body = line[frames.HASH_LENGTH + 1 :]
-        place = frames.PREFIX.match(body)
-        if place and place["type"] == type_.encode() and line.endswith(b"\n"):
-            found.add(str(json.loads(body)["run"]))
-    return found
+    return {str(entry["run"]) for entry in entries(source, type_)}
 
 
 def _put_away(spool: Path, first: Path) -> None:

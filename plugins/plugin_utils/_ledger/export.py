@@ -220,7 +220,7 @@ def _entries(source: verify.Source) -> Iterator[_Entry]:
     """What the log says of runs, as far as it can be read. Whether that is true is for the verifier."""
     for line in source.lines(frames.LOG):
         try:
-            entry = json.loads(line[frames.HASH_LENGTH + 1 :])
+            entry = json.loads(frames.body_of(line))
             yield _Entry(str(entry["type"]), str(entry["run"]), int(entry["at"]))
         except (ValueError, TypeError, KeyError, RecursionError):
             continue

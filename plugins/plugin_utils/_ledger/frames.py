@@ -42,6 +42,11 @@ def chain(previous: bytes, body: bytes) -> bytes:
     return hashlib.sha256(b"\0" + previous + hashlib.sha256(body).digest()).digest()
 
 
+def body_of(line: bytes) -> bytes:
+    """The JSON bytes of a stored line."""
+    return line[HASH_LENGTH + 1 :].removesuffix(b"\n")
+
+
 def line(head: str, body: bytes) -> bytes:
     return head.encode() + b" " + body + b"\n"
 

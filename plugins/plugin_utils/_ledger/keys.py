@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import (
     disk,
-    frames,
+    log,
     note,
     secret_file,
     strict_base64,
@@ -100,7 +99,7 @@ class Entered:
 def entered(source: Source) -> dict[str, Entered]:
     """The keys of a ledger by their vkeys, the oldest first. Whether the log is intact is for the verifier to tell."""
     found: dict[str, Entered] = {}
-    for frame in _key_frames(source):
+    for frame in log.entries(source, "key"):
         try:
             entry = _entered(frame, note.origin_of(source.ledger_id or ""))
         except (ValueError, TypeError, KeyError, AttributeError):  # whoever may append may write nonsense, too
@@ -119,11 +118,3 @@ def _entered(frame: Mapping[str, Any], origin: str) -> Entered:
         note.succession(origin, key.vkey), strict_base64.decode(frame["endorsement"]), Key.parse(replaces)
     )
     return Entered(key, frame["ts"], replaces, endorsed)
-
-
-def _key_frames(source: Source) -> Iterator[dict[str, Any]]:
-    for line in source.lines(frames.LOG):
-        body = line[frames.HASH_LENGTH + 1 :]
-        place = frames.PREFIX.match(body)
-        if place and place["type"] == b"key" and line.endswith(b"\n"):
-            yield json.loads(body)

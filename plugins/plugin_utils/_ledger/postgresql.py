@@ -190,5 +190,5 @@ def _where(database: Database, run_id: str) -> str:
 
 def _ledger_of(line: bytes) -> str:
     """The ledger that a run was written to. What is no record of one is refused by the database."""
-    found = frames.PREFIX.match(line[frames.HASH_LENGTH + 1 :])
+    found = frames.PREFIX.match(frames.body_of(line))
     return found["ledger_id"].decode() if found else ""

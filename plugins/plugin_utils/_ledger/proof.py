@@ -60,7 +60,7 @@ class Prover:
         self._entries: dict[str, dict[int, Record]] = defaultdict(dict)
         for seq, line in enumerate(source.lines(frames.LOG), 1):
             if line.endswith(b"\n"):
-                entry, length = Record(frames.LOG, seq, line[frames.HASH_LENGTH + 1 : -1]), seq
+                entry, length = Record(frames.LOG, seq, frames.body_of(line)), seq
                 if entry.frame.get("run") in runs:
                     self._entries[entry.frame["run"]].setdefault(entry.frame["at"], entry)
         _signed, self._size, _root, self._checkpoint = _newest(source, public_key, seen, length)
@@ -105,7 +105,7 @@ class Prover:
         """The hash of each record of a run, for itself."""
         if run not in self._chains:
             lines = self._source.lines(run)
-            self._chains[run] = [hashlib.sha256(line[frames.HASH_LENGTH + 1 : -1]).digest() for line in lines]
+            self._chains[run] = [hashlib.sha256(frames.body_of(line)).digest() for line in lines]
         return self._chains[run]
 
     def _entry(self, entry: Record) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput, Refused
 from ansible_collections.steward.proxmox.plugins.module_utils._plan import substitute
-from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.reading import read_verified
+from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.reading import read_verified, says
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.verify import Source
 
 #: how a step went that has not, or may have, changed something; without an outcome every step may have
@@ -157,15 +157,10 @@ def _undone(ledger: Source, runs: list[str], of: str) -> dict[tuple[str, int], d
     found: dict[tuple[str, int], dict[str, str]] = {}
     for run in runs:
         # most of the later runs took nothing back
-        if ledger.began(run) >= ledger.began(of) and _speaks_of(ledger, run, of):
+        if ledger.began(run) >= ledger.began(of) and says(ledger, run, b'"undoes"', of.encode()):
             for operation in _operations(ledger, run):
                 undoes = operation.intent.get("undoes") or {}
                 if undoes.get("run") == of and operation.outcome.get("status") == "ok":
                     by = {"run": run, "op": operation.op, "at": str(operation.outcome["ts"])}
                     found[undoes["op"], undoes["step"]] = by
     return found
-
-
-def _speaks_of(ledger: Source, run: str, of: str) -> bool:
-    words = b'"undoes"', of.encode()
-    return any(all(word in line for word in words) for line in ledger.lines(run))

@@ -31,6 +31,11 @@ def read_verified(source: verify.Source, run: str, see: Callable[[dict[str, Any]
         raise not_as_written(f"{problem.file} record {problem.record}: {problem.reason}")
 
 
+def says(source: verify.Source, run: str, *words: bytes) -> bool:
+    """Whether a record of the run has all of these words in it."""
+    return any(all(word in line for word in words) for line in source.lines(run))
+
+
 def public_key_of(text: str | None) -> str:
     """The option `public_key`: a key, or a file that holds one; "" where it is not given."""
     try:

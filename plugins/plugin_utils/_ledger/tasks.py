@@ -79,7 +79,7 @@ class Known:
 
     def _last_record(self, run: str) -> float:
         last = deque(self._source.lines(run), maxlen=1)
-        found = frames.PREFIX.match(last[0][frames.HASH_LENGTH + 1 :]) if last else None
+        found = frames.PREFIX.match(frames.body_of(last[0])) if last else None
         return seconds(found["ts"].decode()) if found else float("inf")
 
     def _read(self, run: str) -> None:
