@@ -108,7 +108,7 @@ class Known:
             for op, intent in taken.intents.items():
                 at = seconds(intent["ts"])
                 earliest = self._since if op in unknown else self._since - _DAY
-                if earliest <= at <= self._until:
+                if earliest <= at < self._until + 1:  # both ends are whole seconds, and this one counts as well
                     outcome = taken.outcomes.get(op)
                     yield {
                         "run": run,

@@ -207,7 +207,7 @@ def test_what_it_cannot_tell_and_what_it_refuses(place: Place) -> None:
     tasks[0]["register"] = "untold"
     tasks.append(task("by hand", "reconcile", resolve=[by_hand], settle=[dead]))
     status, results = place.play(play(*tasks))
-    assert status == 0
+    assert status == 0, results.get("by hand")
     told = {name: result.get("msg", "") for name, result in results.items()}
     untold = "update lxc/200 starts no task: the task log cannot tell whether it was done"
     assert [row["why"] for row in results["nothing to settle"]["open"]] == [untold]

@@ -131,6 +131,13 @@ def test_a_run_that_is_over(ledger: Path, writer: RunLedger) -> None:
     assert [known(ledger).over(one.run_id) for one in (writer, other)] == [True, True]
 
 
+def test_the_last_second_counts_to_its_end(ledger: Path, writer: RunLedger) -> None:
+    op = writer.intent(**INTENT)
+    at = operations(known(ledger))[op]["at"]
+    read = [Known(verify.source(ledger), int(at) - HOUR, second) for second in (int(at), int(at) - 1)]
+    assert [op in operations(found) for found in read] == [True, False]
+
+
 def test_a_ledger_that_was_tampered_with_explains_nothing(ledger: Path, writer: RunLedger) -> None:
     writer.intent(**INTENT)
     file = next((ledger / "runs").glob("*.jsonl"))
