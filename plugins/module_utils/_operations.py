@@ -30,7 +30,8 @@ _UNKNOWN = "what it destroys is not known"
 OPERATIONS: dict[str, Operation] = {
     **_all(CREATE, "backup", "clone", "create", "restore", "snapshot"),
     **_all(CHANGE, "describe", "detach", "migrate", "move", "pool", "resize", "update"),
-    **_all(OTHER, "hibernate", "pause", "reboot", "resume", "shutdown", "start"),
+    **_all(OTHER, "exec", "fetch", "hibernate", "mount", "pause", "put", "reboot", "resume", "shutdown", "start"),
+    "unmount": Operation(OTHER),
     "template": Operation(CHANGE, "it can never be started again"),
     "stop": Operation(OTHER, "what was not written to its disks is lost"),
     "reset": Operation(OTHER, "what was not written to its disks is lost"),

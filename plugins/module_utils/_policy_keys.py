@@ -30,7 +30,8 @@ WORDS = {
 }
 PROTECT_FROM = ("destructive", "any")
 _ACTORS = ("os", "env", "awx", "awx_team", "awx_schedule")
-_EXEC = ("pct", "qga")
+#: the ways into a guest
+EXEC = ("pct", "qga")
 _EVERY_ID = (100, 999999999)
 #: how the key of that kind begins; its 32 bytes follow (RFC 8709)
 _ED25519 = b"\0\0\0\x0bssh-ed25519\0\0\0\x20"
@@ -134,7 +135,7 @@ def _read_age(value: Any, key: str, origin: Origin) -> int:
 
 
 def _read_exec(value: Any, key: str, origin: Origin) -> dict[str, Ids]:
-    known(_mapping(value, key, origin), _EXEC, key, origin)
+    known(_mapping(value, key, origin), EXEC, key, origin)
     return {
         how: tuple(
             _EVERY_ID if text == "*" else _ids(text, f"{key}.{how}", origin)
@@ -145,8 +146,9 @@ def _read_exec(value: Any, key: str, origin: Origin) -> dict[str, Ids]:
 
 
 def _overlap(one: Mapping[str, Ids], other: Mapping[str, Ids]) -> dict[str, Ids]:
+    """The guests that stand in both; a variable says something of one way only, and nothing of the other."""
     shared = {how: [(max(a, c), min(b, d)) for a, b in one[how] for c, d in other[how]] for how in one if how in other}
-    return {how: tuple(ids for ids in found if ids[0] <= ids[1]) for how, found in shared.items()}
+    return {**one, **other, **{how: tuple(ids for ids in found if ids[0] <= ids[1]) for how, found in shared.items()}}
 
 
 KEYS: dict[str, Key] = {

@@ -12,7 +12,9 @@ from __future__ import annotations
 import atexit
 import errno
 import fcntl
+import hashlib
 import json
+import multiprocessing
 import os
 import secrets
 import shutil
@@ -26,10 +28,24 @@ from typing import IO, Any
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import StewardError
 from ansible_collections.steward.proxmox.plugins.module_utils._memory import Memory
 
+
+def _names() -> tuple[int, str]:
+    """The process whose forks do the tasks of this run, and the name of the run.
+
+    Connection plugins are loaded after the fork; where nothing of the collection was loaded before, the workers can
+    only agree on what they know of the process that they come from.
+    """
+    main = multiprocessing.parent_process()
+    if main is None or main.pid is None:
+        return os.getpid(), secrets.token_hex(8)
+    about = Path(f"/proc/{main.pid}/stat")
+    began = about.read_text().rpartition(")")[2].split()[19] if about.exists() else ""
+    return main.pid, hashlib.sha256(f"{main.pid} {began}".encode()).hexdigest()[:16]
+
+
 _PREFIX = f"steward-proxmox-{os.getuid()}-"
-_PARENT = os.getpid()
-#: the name of this run, the same in all its forks
-RUN = secrets.token_hex(8)
+#: RUN: the name of this run, the same in all its forks
+_PARENT, RUN = _names()
 _DIRECTORY = Path(tempfile.gettempdir()) / f"{_PREFIX}{_PARENT}-{RUN}"
 
 
@@ -59,6 +75,26 @@ def add_plan(record: Mapping[str, Any]) -> None:
 def plans() -> list[dict[str, Any]]:
     """The plans of this run, in the order in which they were made."""
     return list(_entries("plans"))
+
+
+def note(name: str, entry: Mapping[str, Any]) -> None:
+    """Keep a fact for the other tasks of this run."""
+    _append(name, entry)
+
+
+def notes(name: str) -> list[dict[str, Any]]:
+    """The facts of this name, oldest first."""
+    return list(_entries(name))
+
+
+@contextmanager
+def once(what: str) -> Iterator[bool]:
+    """Whether this is the first in the run to do it; the others wait. One that raises has not done it."""
+    with _locked(what, "ab") as stream:
+        first = stream.seek(0, os.SEEK_END) == 0
+        yield first
+        if first:
+            stream.write(b"done\n")
 
 
 def _append(name: str, entry: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import yaml
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput
 from ansible_collections.steward.proxmox.plugins.module_utils._policy import GUARDED, Policy
+from ansible_collections.steward.proxmox.plugins.module_utils._policy_keys import EXEC
 
 VERSION = 1
 _MOST_BYTES = 1 << 20
@@ -57,6 +58,8 @@ def load(path: Path, said_by: str) -> Policy:
     given = {**GUARDED, **values}
     if isinstance(given["limits"], Mapping):
         given["limits"] = {**GUARDED["limits"], **given["limits"]}
+    if isinstance(given.get("exec"), Mapping):  # a file that speaks of it at all says it all
+        given["exec"] = {**{how: [] for how in EXEC}, **given["exec"]}
     policy = Policy.of(given, origin)
     if policy.signature_required and not policy.signers:
         raise BadInput(f"signature in {path}: required, but signers names nobody who could sign")

@@ -21,6 +21,7 @@ from ansible.utils.path import unfrackpath
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput
 from ansible_collections.steward.proxmox.plugins.module_utils._limits import LIMITS, LIMITS_SPEC
 from ansible_collections.steward.proxmox.plugins.module_utils._policy import GUARDED, TIGHTENED, Policy, gate_spec
+from ansible_collections.steward.proxmox.plugins.module_utils._policy_keys import EXEC
 from ansible_collections.steward.proxmox.plugins.module_utils._protect import PROTECTS
 from ansible_collections.steward.proxmox.plugins.plugin_utils._gate import policy_file
 
@@ -47,10 +48,15 @@ VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "STEWARD_SNAPSHOT_BEFORE": ("snapshot_before", str),
     "STEWARD_PLAN_REQUIRED": ("plan", lambda text: "required" if is_yes(text) else "optional"),
     "STEWARD_ACTORS": ("actors.allow", _items),
+    **{f"STEWARD_EXEC_{how.upper()}": (f"exec.{how}", _items) for how in EXEC},
     **{f"STEWARD_PROTECT_{what.upper()}": (f"protect.{what}", _items) for what in PROTECTS},
     **{f"PROXMOX_{name.upper()}": (f"limits.{name}", str) for name in LIMITS},
 }
-_VARIABLE_OF = {"actors": "STEWARD_ACTORS", **{key: variable for variable, (key, _read) in VARIABLES.items()}}
+_VARIABLE_OF = {
+    "actors": "STEWARD_ACTORS",
+    "exec": "STEWARD_EXEC_PCT, STEWARD_EXEC_QGA",
+    **{key: variable for variable, (key, _read) in VARIABLES.items()},
+}
 
 _DEFAULTS_SPEC: dict[str, Any] = {**gate_spec(), "limits": LIMITS_SPEC, "snapshot_before": {"type": "str"}}
 

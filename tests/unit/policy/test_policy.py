@@ -14,7 +14,8 @@ import pytest
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput
 from ansible_collections.steward.proxmox.plugins.module_utils._limits import LIMITS, Limit, Limits
 from ansible_collections.steward.proxmox.plugins.module_utils._policy import GUARDED, POLICY, Policy
-from ansible_collections.steward.proxmox.plugins.module_utils._protect import PROTECTS, Protect
+from ansible_collections.steward.proxmox.plugins.module_utils._policy_keys import EXEC
+from ansible_collections.steward.proxmox.plugins.module_utils._protect import PROTECTS, Ids, Protect
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -186,7 +187,7 @@ def test_protections_add_up_and_lists_of_who_may_overlap() -> None:
     ]
     assert (policy.actors, policy.origins["actors"]) == (("awx:alice",), "actors of b")
     assert policy.signers == {"alice": KEYS["alice"]}
-    assert policy.exec == {"pct": ((200, 250), (100, 100))}
+    assert policy.exec == {"pct": ((200, 250), (100, 100)), "qga": ((100, 999999999),)}
 
 
 def test_nobody_is_left_where_two_lists_share_nobody() -> None:
@@ -235,9 +236,13 @@ _PLACES = st.fixed_dictionaries(
         "protect": st.fixed_dictionaries({}, optional={name: _TEXTS for name in PROTECTS if name != "vmids"}),
         "actors": st.fixed_dictionaries({"allow": _TEXTS.map(lambda names: [f"os:{name}" for name in names])}),
         "signers": st.dictionaries(st.sampled_from(("a", "b")), st.sampled_from(tuple(KEYS.values()))),
-        "exec": st.fixed_dictionaries({}, optional={"pct": st.lists(st.integers(100, 104), max_size=3)}),
+        "exec": st.fixed_dictionaries({}, optional=dict.fromkeys(EXEC, st.lists(st.integers(100, 104), max_size=3))),
     },
 )
+
+
+def guests(ids: Ids) -> set[int]:
+    return {vmid for first, last in ids for vmid in range(first, last + 1)}
 
 
 def allows(policy: Policy) -> dict[str, Any]:
@@ -261,9 +266,12 @@ def test_one_more_place_can_only_tighten(many: list[dict[str, Any]], more: dict[
         assert open_after <= allows(before)[name], name
     assert set(before.protect) <= set(after.protect)
     assert "valid_for" not in before.origins or after.valid_for <= before.valid_for
-    for name in ("actors", "signers", "exec"):
+    for name in ("actors", "signers"):
         was, now = getattr(before, name), getattr(after, name)
         assert was is None or (now is not None and set(now) <= set(was)), name
+    for how in before.exec or {}:  # a way into guests that nobody spoke of is closed anyhow
+        assert after.exec is not None
+        assert guests(after.exec[how]) <= guests((before.exec or {})[how])
 
 
 @given(st.lists(_PLACES, max_size=4))

@@ -41,6 +41,11 @@ def test_a_file_may_ask_for_less_than_the_built_in_policy(path: Path) -> None:
     assert (policy.approval, policy.limits.max_vms, policy.valid_for) == ("none", None, 3 * 86400)
 
 
+def test_a_file_that_opens_one_way_into_guests_closes_the_other(path: Path) -> None:
+    assert load(path, "version: 1\nexec: {qga: [101]}\n").exec == {"pct": (), "qga": ((101, 101),)}
+    assert load(path, "version: 1\n").exec is None
+
+
 WRONG: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "PATH holds no mapping; it begins with version: 1"),
     "only a comment": ("# version: 1\n", "PATH holds no mapping"),

@@ -57,6 +57,16 @@ def test_a_variable_stands_alone(
     assert (getattr(found, name), found.origins) == (value, {name: variable})
 
 
+def test_variables_open_guests_one_way_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEWARD_EXEC_PCT", "101, 200-299")
+    assert policy().exec == {"pct": ((101, 101), (200, 299))}
+    monkeypatch.setenv("STEWARD_EXEC_QGA", "*")
+    assert policy().exec == {"pct": ((101, 101), (200, 299)), "qga": ((100, 999999999),)}
+    (tmp_path / "policy.yml").write_text("version: 1\nexec: {pct: [250-300]}\n")
+    monkeypatch.setenv("STEWARD_POLICY", str(tmp_path / "policy.yml"))
+    assert policy().exec == {"pct": ((250, 299),), "qga": ()}  # a variable opens nothing that the file left out
+
+
 def test_variables_protect_and_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STEWARD_PROTECT_VMIDS", "100,200-299")
     monkeypatch.setenv("STEWARD_PROTECT_NAMES", "db*")
