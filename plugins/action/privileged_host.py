@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from ansible_collections.steward.proxmox.plugins.module_utils._privileged_host import PRIVILEGED_HOST
+from ansible_collections.steward.proxmox.plugins.module_utils._privileged_host.planner import PRIVILEGED_HOST
 from ansible_collections.steward.proxmox.plugins.plugin_utils._door import Door
 
 

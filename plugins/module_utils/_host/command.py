@@ -16,7 +16,7 @@ from typing import IO
 
 OUTPUT_LIMIT = 1024 * 1024
 _CUT = "\n[cut after 1 MiB]"
-_SHOWN_LINES = 12
+_SHOWN_LINES, _SHOWN_CHARACTERS = 12, 2000
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
@@ -40,7 +40,7 @@ class Outcome:
     def words(self) -> str:
         """What it said for people: the last lines of its errors, or of its output where there are none."""
         lines = [line.strip() for line in (self.stderr.strip() or self.stdout).splitlines() if line.strip()]
-        return "; ".join(lines[-_SHOWN_LINES:]) or "it said nothing"
+        return "; ".join(lines[-_SHOWN_LINES:])[-_SHOWN_CHARACTERS:] or "it said nothing"
 
 
 def run(argv: Sequence[str], timeout: float, stop: bool) -> Outcome:

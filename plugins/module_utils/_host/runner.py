@@ -1,7 +1,7 @@
 # Copyright (c) 2026, steward.proxmox contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fence: this host's root commands, as reads and writes of the table in operations.py. It knows no HTTP."""
+"""The fence: this host's commands, as reads and writes of the table in operations.py. It knows no HTTP."""
 
 from __future__ import annotations
 
@@ -9,11 +9,23 @@ import os
 import pwd
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from .._errors import ApiError, BadInput, NotFound, OutcomeUnknown, PermissionDenied, Refused, StewardError, Unreachable
+from .._errors import (
+    ApiError,
+    BadInput,
+    NotFound,
+    OutcomeUnknown,
+    PermissionDenied,
+    Refused,
+    StewardError,
+    Taken,
+    Unreachable,
+)
 from . import command, sudo
-from .operations import OPERATIONS, Operation, check_program, find
+from .operation import Operation
+from .operations import OPERATIONS, PROGRAMS, check_program, find, part_of
 
 
 class Host:
@@ -29,7 +41,7 @@ class Host:
         operation = find(path, writes=False)
         if operation.program == "sudo":
             return self._may(operation, **params)
-        return operation.answer(self._run(operation, params).stdout)
+        return operation.answer(self._run(operation, params))
 
     def send(self, method: str, path: str, data: Mapping[str, Any] | None = None) -> None:
         """Carry out a write of the table."""
@@ -39,32 +51,46 @@ class Host:
         try:
             self._run(operation, data or {})
         except ApiError as error:
+            if not operation.afterwards or isinstance(error, Taken):
+                raise
             left = self._left(operation, data or {})
             raise type(error)(f"{error.message}. {left}", error.hint, **error.facts) from error
 
     # -- running -----------------------------------------------------------------------------------------------------
 
     def _command(self, operation: Operation, params: Mapping[str, Any]) -> list[str]:
-        return [self._pct, *operation.arguments(params)]
+        program = self._pct if operation.program == "pct" else PROGRAMS[operation.program].path
+        return [program, *operation.arguments(params)]
+
+    def _by_sudo(self, operation: Operation) -> bool:
+        return self._with_sudo and operation.as_root
+
+    def _lacks_root(self, operation: Operation) -> bool:
+        return operation.as_root and not self._with_sudo and os.geteuid() != 0
 
     def _may(self, asking: Operation, operation: str, **params: Any) -> bool:
         """Does sudo allow this operation with these parameters? True, or Refused. It is not run."""
-        wanted = self._command(OPERATIONS[operation], params)
-        if self._with_sudo:
-            outcome = self._outcome(asking, [sudo.SUDO, *asking.words, *wanted])
+        wanted = OPERATIONS[operation]
+        line = self._command(wanted, params)
+        if self._by_sudo(wanted):
+            outcome = self._outcome(asking, [sudo.SUDO, *asking.arguments({}), *line])
             if outcome.status != 0:
-                raise self._refused(wanted, outcome)
+                raise self._said_no(wanted, line, outcome)
         return True
 
     def _run(self, operation: Operation, params: Mapping[str, Any]) -> command.Outcome:
-        wanted = self._command(operation, params)
-        outcome = self._outcome(operation, [sudo.SUDO, "-n", *wanted] if self._with_sudo else wanted)
-        if self._with_sudo and sudo.is_refusal(outcome.status, outcome.stdout, outcome.stderr):
-            raise self._not_there(self._pct) if sudo.is_not_found(outcome.stderr) else self._refused(wanted, outcome)
-        if outcome.status != 0:
-            raise self._failed(operation, wanted, outcome)
+        line = self._command(operation, params)
+        if operation.mute and self._lacks_root(operation):
+            raise _not_root(line, "it would find nothing")
+        outcome = self._outcome(operation, [sudo.SUDO, "-n", *line] if self._by_sudo(operation) else line)
+        if self._by_sudo(operation):
+            outcome = replace(outcome, stderr=sudo.without_warnings(outcome.stderr))
+            if sudo.is_refusal(outcome.status, outcome.stdout, outcome.stderr):
+                raise self._said_no(operation, line, outcome)
         if outcome.is_cut and not operation.writes:
-            raise ApiError(f"'{shlex.join(wanted)}' printed more than 1 MiB")
+            raise ApiError(f"'{shlex.join(line)}' printed more than 1 MiB on {_here()}")
+        if not operation.answers(outcome):
+            raise self._failed(operation, line, outcome)
         return outcome
 
     def _outcome(self, operation: Operation, argv: list[str]) -> command.Outcome:
@@ -72,50 +98,43 @@ class Host:
         try:
             return command.run(argv, limit, stop=not operation.writes)
         except FileNotFoundError:
-            raise self._not_there(argv[0]) from None
+            raise _not_there(argv[0], "sudo" if argv[0] == sudo.SUDO else operation.program) from None
         except OSError as error:
             raise Refused(f"permission: {argv[0]} cannot be run on {_here()}: {error.strerror}") from error
         except command.StillRunning:
             late = f"'{shlex.join(argv)}' still runs on {_here()} after {limit} seconds"
             if operation.writes:
                 raise OutcomeUnknown(f"{late}; it was not stopped") from None
-            raise Unreachable(
-                f"{late}. Nothing was sent", "Is the cluster file system (pve-cluster) well on this node?"
-            ) from None
+            raise Unreachable(f"{late}. Nothing was sent", PROGRAMS[operation.program].stuck) from None
 
     # -- saying what went wrong --------------------------------------------------------------------------------------
 
     def _failed(self, operation: Operation, argv: list[str], outcome: command.Outcome) -> StewardError:
         line = shlex.join(argv)
         facts: dict[str, Any] = {"exit_status": outcome.status}
+        hint = operation.hint(outcome.stderr)
         if operation.is_missing(outcome.stderr):
-            return NotFound(f"'{line}': {outcome.words}", **facts)
+            return NotFound(f"'{line}': {outcome.words}", hint, **facts)
+        if operation.is_taken(outcome.stderr):
+            return Taken(f"'{line}': {outcome.words}. Nothing was done", hint, **facts)
         if outcome.status < 0 and operation.writes:
             return OutcomeUnknown(f"'{line}' was ended by signal {-outcome.status}: {outcome.words}", **facts)
-        if not self._with_sudo and os.geteuid() != 0:
-            return PermissionDenied(
-                f"permission: '{line}' failed for {_user()}, who is not root: {outcome.words}",
-                "Log in as root for runner: direct, or use runner: sudo",
-                **facts,
-            )
-        return ApiError(f"'{line}' failed on {_here()} with exit status {outcome.status}: {outcome.words}", **facts)
+        if self._lacks_root(operation):
+            return _not_root(argv, outcome.words, **facts)
+        failed = f"'{line}' failed on {_here()} with exit status {outcome.status}: {outcome.words}"
+        return ApiError(failed, hint, **facts)
 
-    def _refused(self, argv: list[str], outcome: command.Outcome) -> Refused:
-        line = sudo.rule(_user(), self._pct)
+    def _said_no(self, operation: Operation, argv: list[str], outcome: command.Outcome) -> StewardError:
+        """What sudo says no to: an operation that no rule allows, or a program that is not there."""
+        if sudo.is_not_found(outcome.stderr):
+            return _not_there(argv[0], operation.program)
+        lines = "\n".join(sudo.rules(_user(), self._pct, [row.name for row in part_of(operation)]))
         why = outcome.words if outcome.stderr.strip() else "no rule of sudoers allows it"
         return Refused(
             f"sudo does not let {_user()} run '{shlex.join(argv)}' on {_here()}: {why}",
-            f"An administrator can allow it (sudo 1.9.10 or later) in /etc/sudoers.d/steward-proxmox: {line}",
-            sudoers=line,
+            f"An administrator can allow it (sudo 1.9.10 or later) in /etc/sudoers.d/steward-proxmox:\n{lines}",
+            sudoers=lines,
         )
-
-    def _not_there(self, program: str) -> BadInput:
-        if program == sudo.SUDO:
-            return BadInput(
-                f"{program} is not installed on {_here()}",
-                "Install sudo, or log in as root and set runner: direct",
-            )
-        return BadInput(f"{program} is not installed on {_here()}", "Is this host a node of Proxmox VE?")
 
     def _left(self, operation: Operation, data: Mapping[str, Any]) -> str:
         """What a failed write left behind: one sentence."""
@@ -123,12 +142,23 @@ class Host:
         names = {parameter.name for parameter in reader.parameters}
         params = {name: value for name, value in data.items() if name in names}
         try:
-            self._run(reader, params)
+            return reader.tells(reader.answer(self._run(reader, params)))
         except NotFound:
             return "It does not exist afterwards"
         except StewardError as error:
-            return f"Whether it exists now is unknown ({error.message})"
-        return "It exists now; look at it before running this again"
+            return f"How it is now is unknown ({error.message})"
+
+
+def _not_there(path: str, program: str) -> BadInput:
+    return BadInput(f"{path} is not installed on {_here()}", PROGRAMS[program].absent)
+
+
+def _not_root(argv: list[str], why: str, **facts: Any) -> PermissionDenied:
+    return PermissionDenied(
+        f"permission: '{shlex.join(argv)}' failed for {_user()}, who is not root: {why}",
+        "Log in as root for runner: direct, or use runner: sudo",
+        **facts,
+    )
 
 
 def _here() -> str:

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from ansible_collections.steward.proxmox.plugins.module_utils._engine import Work
 from ansible_collections.steward.proxmox.plugins.module_utils._memory import Memory
-from ansible_collections.steward.proxmox.plugins.module_utils._privileged_host import PRIVILEGED_HOST
+from ansible_collections.steward.proxmox.plugins.module_utils._privileged_host.planner import PRIVILEGED_HOST
+
+from .programs import Programs
 
 TEMPLATE = "local:vztmpl/alpine-3.20-default_20240606_amd64.tar.gz"
 
@@ -79,3 +81,8 @@ def pct() -> Iterator[Pct]:
     place.chmod(0o755)
     yield Pct(place)
     shutil.rmtree(place)
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    return Programs(tmp_path, monkeypatch)

@@ -18,6 +18,7 @@ from ansible_collections.steward.proxmox.plugins.module_utils._errors import (
     PermissionDenied,
     Refused,
     StewardError,
+    Taken,
     Unreachable,
 )
 from ansible_collections.steward.proxmox.plugins.module_utils._host import operations
@@ -55,11 +56,52 @@ def test_a_missing_template_fails_in_the_words_of_pct(pct: Pct) -> None:
     error, result = failing(pct, template="local:vztmpl/none.tar.gz")
     assert error.__class__ is ApiError
     assert "unable to create CT 9001 - volume 'local:vztmpl/none.tar.gz' does not exist" in str(error)
-    assert str(error).endswith("It does not exist afterwards")
+    assert "It does not exist afterwards. `pveam download` puts a template on" in str(error)
     assert result["exit_status"] == 255
     assert "rc" not in result  # ansible takes it for its own
     assert result["changed"] is False
     assert pct.made == []
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("storage 'nostor' does not exist", "`pvesm status` lists the storages of this node"),
+        ("unable to parse volume ID 'local'", "It does not exist afterwards"),
+        (
+            "400 Parameter verification failed.\nfeatures: invalid format - format error\n"
+            "features.keyctl: type check ('boolean') failed - got '2'\n\npct create <vmid> <ostemplate> [OPTIONS]",
+            "It does not exist afterwards",
+        ),
+        (
+            "400 Parameter verification failed.\n"
+            "hostname: invalid format - value does not look like a valid DNS name\n\n"
+            "pct create <vmid> <ostemplate> [OPTIONS]",
+            "It does not exist afterwards",
+        ),
+    ],
+)
+def test_each_refusal_of_pct_is_told_in_its_words(pct: Pct, said: str, hint: str) -> None:
+    (pct.place / "said").write_text(said)
+    pct.before('[ "$1" = create ] && { cat said >&2; exit 255; }')
+    error, result = failing(pct)
+    assert error.__class__ is ApiError
+    assert said.splitlines()[-1] in str(error)
+    assert said.splitlines()[0] in str(error)
+    assert str(error).endswith(hint)
+    assert result["exit_status"] == 255
+
+
+@pytest.mark.parametrize("what", ["CT", "VM"])
+def test_an_id_that_another_guest_has_is_taken(pct: Pct, what: str) -> None:
+    """One of another node, or a machine, is not seen by `pct config` of this one."""
+    pct.before(f"""[ "$1" = create ] && {{ echo "{what} $2 already exists on node 'pve2'" >&2; exit 255; }}""")
+    error, result = failing(pct)
+    assert error.__class__ is Taken
+    assert f"{what} 9001 already exists on node 'pve2'. Nothing was done. Choose another vmid" in str(error)
+    assert "afterwards" not in str(error)
+    assert result["changed"] is False
+    assert pct.calls.count(CREATE) == 1
 
 
 def test_a_failure_that_left_a_container_says_so(pct: Pct) -> None:
@@ -140,6 +182,15 @@ def test_whoever_is_not_root_is_told(pct: Pct, monkeypatch: pytest.MonkeyPatch) 
 def test_a_request_of_the_api_is_no_command(pct: Pct, method: str) -> None:
     with pytest.raises(ValueError, match=f"a host is not sent {method}"):
         Host(pct.options()).send(method, "pct create", {})
+    assert pct.calls == []
+
+
+def test_what_is_mute_without_root_is_not_even_run(pct: Pct, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    config = operations.OPERATIONS["pct config"]
+    monkeypatch.setitem(operations.OPERATIONS, "pct config", type(config)(**{**vars(config), "mute": True}))
+    with pytest.raises(PermissionDenied, match="who is not root: it would find nothing"):
+        pct.work()
     assert pct.calls == []
 
 

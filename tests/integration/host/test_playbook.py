@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""golden_lxc in a playbook against the lab, through both doors: in the process of the play, and sent to the target."""
+"""privileged_host in a playbook, through both doors: in the process of the play, and sent to the target."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.steward.proxmox.plugins.module_utils._host.operations import PROGRAMS
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -38,7 +39,7 @@ def environment(file: Path) -> dict[str, str]:
 def play(lab: dict[str, Any], tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Runs the playbook once and returns what its tasks returned."""
 
-    def once(connection: str, *more: str) -> dict[str, Any]:
+    def once(connection: str, *more: str, book: str = "golden.yml") -> dict[str, Any]:
         kept = tmp_path / "kept.json"
         own = {"ANSIBLE_CONNECTION_PLUGINS": str(HERE / "plugins" / "connection"), "ANSIBLE_LOCAL_TEMP": str(tmp_path)}
         variables = {"pct": lab["pct"], "kept": str(kept), "ansible_python_interpreter": sys.executable}
@@ -52,7 +53,7 @@ def play(lab: dict[str, Any], tmp_path: Path) -> Callable[..., dict[str, Any]]:
             "-e",
             json.dumps(variables),
             *more,
-            HERE / "golden.yml",
+            HERE / book,
         ]
         done = subprocess.run(
             command,
@@ -94,3 +95,16 @@ def test_both_doors_say_the_same(play: Callable[..., dict[str, Any]]) -> None:
     here, sent = (play(connection, "--check", "--diff")["base"] for connection in CONNECTIONS)
     assert here["diff"]
     assert {name: value for name, value in sent.items() if not name.startswith("ansible_")} == here
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path(PROGRAMS["smartctl"].path).exists(), reason="needs the package smartmontools")
+@pytest.mark.skipif(not Path(PROGRAMS["sensors"].path).exists(), reason="needs the package lm-sensors")
+def test_health_is_read_in_check_mode_and_through_both_doors(play: Callable[..., dict[str, Any]]) -> None:
+    here = play("local", book="health.yml")
+    sent = play("elsewhere", "--check", book="health.yml")
+    assert [one["changed"] for one in here.values()] == [False, False]
+    assert here["disks"]["smart"]["unread"][0]["why"].startswith("Smartctl open device: /dev/sdzz failed")
+    assert "/dev/sdzz on node1 could not be read" in here["disks"]["warnings"][0]
+    for name, result in here.items():
+        assert {key: value for key, value in sent[name].items() if not key.startswith("ansible_")} == result

@@ -19,6 +19,7 @@ from ansible_collections.steward.proxmox.plugins.module_utils._engine import fai
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import StewardError
 from ansible_collections.steward.proxmox.plugins.module_utils._host import sudo
 from ansible_collections.steward.proxmox.plugins.module_utils._host.runner import Host
+from ansible_collections.steward.proxmox.plugins.plugin_utils._sudoers import Agent, proof
 
 from .conftest import TEMPLATE, Pct
 
@@ -58,7 +59,7 @@ def allow(user: str) -> Iterator[Callable[[str], None]]:
 
 @pytest.fixture
 def allowed(allow: Callable[[str], None], pct: Pct) -> Pct:
-    allow(sudo.rule(USER, pct.path))
+    allow("\n".join(sudo.rules(USER, pct.path)))
     return pct
 
 
@@ -196,6 +197,22 @@ def test_sudo_refuses_what_is_nearly_allowed(allowed: Pct, line: str) -> None:
     assert allowed.calls == []
 
 
+def test_the_file_of_the_role_host_agent_allows_what_is_needed_and_nothing_near_it(
+    allow: Callable[[str], None], pct: Pct
+) -> None:
+    agent = Agent(USER, exec_vmids=[101], pct=pct.path)
+    allow(agent.sudoers())
+    rows = proof(agent)
+    asking = "".join(f"sudo -n -l -- {row['line']} >/dev/null 2>&1 </dev/null; echo $?\n" for row in rows)
+    told = as_user(lambda: subprocess.run(["/bin/sh", "-s"], input=asking, check=True, capture_output=True, text=True))
+    found = [
+        {**row, "answer": "allowed" if status == "0" else "refused"}
+        for row, status in zip(rows, told.stdout.split(), strict=True)
+    ]
+    assert found == rows
+    assert sum(row["answer"] == "refused" for row in rows) > 500
+
+
 def test_sudo_refuses_another_program(allowed: Pct) -> None:
     other = shutil.copy(allowed.path, f"{allowed.path}-other")
     assert run(str(other), *shlex.split(FIXED)).returncode == 1
@@ -206,7 +223,7 @@ def test_a_failure_of_pct_is_not_a_refusal_of_sudo(allowed: Pct) -> None:
     result = golden(allowed, template="local:vztmpl/none.tar.gz")
     assert "refused" not in result
     assert "unable to create CT 9001 - volume 'local:vztmpl/none.tar.gz' does not exist" in result["msg"]
-    assert result["msg"].endswith("It does not exist afterwards")
+    assert "It does not exist afterwards" in result["msg"]
 
 
 def test_an_allowed_pct_that_is_not_there_is_not_a_missing_right(allowed: Pct) -> None:

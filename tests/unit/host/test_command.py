@@ -12,7 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.steward.proxmox.plugins.module_utils._host.command import OUTPUT_LIMIT, StillRunning, run
+from ansible_collections.steward.proxmox.plugins.module_utils._host.command import (
+    OUTPUT_LIMIT,
+    Outcome,
+    StillRunning,
+    run,
+)
 
 
 def python(code: str, *arguments: str) -> list[str]:
@@ -61,6 +66,12 @@ def test_too_much_output_is_cut_and_said(stream: str) -> None:
     text = getattr(outcome, stream)
     assert outcome.is_cut
     assert text == "x" * OUTPUT_LIMIT + "\n[cut after 1 MiB]"
+
+
+def test_what_people_read_of_it_is_short() -> None:
+    outcome = Outcome(1, "", "a" * OUTPUT_LIMIT + "\n" + "".join(f"line {number}\n" for number in range(100)))
+    assert outcome.words == "; ".join(f"line {number}" for number in range(88, 100))
+    assert len(Outcome(1, "", "a" * OUTPUT_LIMIT).words) == 2000
 
 
 def test_as_much_as_fits_is_not_cut() -> None:

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.steward.proxmox.plugins.module_utils._engine import Work
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import ApiError, BadInput, NotFound, Refused
 from ansible_collections.steward.proxmox.plugins.module_utils._memory import Memory
-from ansible_collections.steward.proxmox.plugins.module_utils._privileged_host import PRIVILEGED_HOST
+from ansible_collections.steward.proxmox.plugins.module_utils._privileged_host.planner import PRIVILEGED_HOST
 
 TEMPLATE = "local:vztmpl/alpine-3.20-default_20240606_amd64.tar.gz"
 GOLDEN = {"vmid": 9001, "template": TEMPLATE, "storage": "local-zfs", "size": "4G", "hostname": "golden"}
@@ -141,6 +141,58 @@ def test_a_container_that_is_something_else_is_left_alone(there: dict[str, str],
 
 def test_more_features_are_fine() -> None:
     assert work(Node({**THERE, "features": "fuse=1,keyctl=1,nesting=1"})).plan.steps == []
+
+
+SHAPE: dict[str, Any] = {
+    "arch": "arm64",
+    "cores": 2,
+    "cpulimit": 1.5,
+    "cpuunits": 50,
+    "description": "Base of Docker",
+    "memory": 1024,
+    "nameserver": ["192.0.2.1", "192.0.2.2"],
+    "onboot": False,
+    "ostype": "debian",
+    "searchdomain": "example.org",
+    "startup": {"order": 3, "up": 30, "down": None},
+    "swap": 0,
+    "tags": ["b", "A"],
+    "timezone": "Europe/Berlin",
+}
+
+
+def test_all_of_its_shape_is_said_in_the_one_step() -> None:
+    assert work(Node(), **SHAPE).plan.steps[0].data == {
+        **CALL,
+        "arch": "arm64",
+        "cores": 2,
+        "cpulimit": "1.5",
+        "cpuunits": 50,
+        "description": "Base of Docker",
+        "memory": 1024,
+        "nameserver": "192.0.2.1 192.0.2.2",
+        "onboot": 0,
+        "ostype": "debian",
+        "searchdomain": "example.org",
+        "startup": "3,up=30",
+        "swap": 0,
+        "tags": "a;b",
+        "timezone": "Europe/Berlin",
+    }
+
+
+def test_a_base_of_that_shape_is_as_wanted() -> None:
+    """As `pct config` shows it: a description is encoded, and what has its default is not shown."""
+    shown = {
+        **{key: str(value) for key, value in work(Node(), **SHAPE).plan.steps[0].data.items()},
+        "description": "Base of Docker%0A",
+        "rootfs": THERE["rootfs"],
+        "startup": "order=3,up=30",
+    }
+    del shown["onboot"], shown["vmid"], shown["ostemplate"]
+    plan = work(Node(shown), **SHAPE).plan
+    assert (plan.steps, plan.warnings) == ([], [])
+    assert plan.result["config"]["description"] == "Base of Docker\n"
 
 
 @pytest.mark.parametrize(

@@ -1,61 +1,51 @@
 # Copyright (c) 2026, steward.proxmox contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The planner of `privileged_host`: what only root on a node can do, because the API refuses it to every token.
+"""Makes an unprivileged container with nesting and keyctl, which the API refuses to every token.
 
-golden_lxc makes an unprivileged container with nesting and keyctl. Its backup keeps both, so every other container
-can come from a restore, with a token.
+Its backup keeps both, so every other container can come from a restore, with a token.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
-from ._codec import BOOL, INT, print_size
-from ._errors import ApiError, Refused
-from ._guest import config as guest_config
-from ._guest import effects
-from ._guest.draft import Draft
-from ._guest.identity import identity
-from ._guest.lookup import Guest
-from ._guest.lxc_options import FEATURES, LXC
-from ._guest.symbols import planned
-from ._guest.volumes import size_of, storage_of, volume_codec
-from ._host.operations import OPERATIONS
-from ._names import HOSTNAME, NODE, STORAGE, VOLID, check_vmid
-from ._plan import Effect, Plan, Step
-from ._planner import Planner
-from ._world import World, address
+from .._codec import BOOL, INT, TEXT, print_size
+from .._errors import ApiError, Refused
+from .._guest import config as guest_config
+from .._guest import effects
+from .._guest.draft import Draft
+from .._guest.identity import identity
+from .._guest.lookup import Guest
+from .._guest.lxc_options import FEATURES, LXC
+from .._guest.symbols import planned
+from .._guest.volumes import size_of, storage_of, volume_codec
+from .._host.operations import OPERATIONS
+from .._names import HOSTNAME, STORAGE, VOLID, check_vmid
+from .._plan import Effect, Plan, Step
+from .._world import World, address
 
 _FEATURES = "nesting=1,keyctl=1"
-_SHAPE = ("cores", "memory", "swap", "nameserver", "searchdomain", "tags", "ostype")
+#: options that `lxc` has as well. No password, no SSH keys (pct reads them of a file of the node), no mount points
+_SHAPE = (
+    *("arch", "cores", "cpulimit", "cpuunits", "description", "memory", "nameserver", "net", "onboot", "ostype"),
+    *("searchdomain", "startup", "swap", "tags", "timezone"),
+)
 
-_GOLDEN: dict[str, dict[str, Any]] = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "vmid": {"type": "int", "required": True},
     "template": {"type": "str", "required": True},
     "storage": {"type": "str", "required": True},
     "size": {"type": "str", "default": "4G"},
     "hostname": {"type": "str"},
-    **{name: spec for name, spec in LXC.argument_spec().items() if name in (*_SHAPE, "net")},
-}
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "golden_lxc": {"type": "dict", "required": True, "options": _GOLDEN},
-    "node": {"type": "str"},
-    "runner": {"type": "str", "default": "sudo", "choices": ["sudo", "direct"]},
-    "pct": {"type": "str", "default": "/usr/sbin/pct"},
-    "timeout": {"type": "int", "default": 600},
+    **{name: spec for name, spec in LXC.argument_spec().items() if name in _SHAPE},
 }
 
 
-def plan_privileged_host(options: Mapping[str, Any], world: World) -> Plan:
-    """The steps of the one operation that the task names."""
-    node = NODE.check("node", options.get("node") or os.uname().nodename.partition(".")[0])
-    return _golden_lxc(options["golden_lxc"], node, world)
-
-
-def _golden_lxc(wanted: Mapping[str, Any], node: str, world: World) -> Plan:
+def plan(wanted: Mapping[str, Any], node: str, world: World) -> Plan:
+    """One step, none, or a refusal."""
     call = _call(wanted)
     OPERATIONS["pct create"].arguments(call)  # refuses what the fence would refuse, before anything is asked
     where = {"node": node, "vmid": wanted["vmid"]}
@@ -90,23 +80,23 @@ def _call(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shape(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What the task says beside the volume, in the words of `lxc`."""
-    return {"name": wanted.get("hostname"), **{name: wanted.get(name) for name in (*_SHAPE, "net")}}
+    return {"name": wanted.get("hostname"), **{name: wanted.get(name) for name in _SHAPE}}
 
 
 def _create(draft: Draft, wanted: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
     """The one step, and the configuration that it will leave."""
-    guest, plan = draft.guest, draft.plan
+    guest = draft.guest
     config = _as_created(guest, call)
     draft.step(Step("create", guest.target, "RUN", "pct create", call, why="it does not exist"))
     draft.consulted(guest.target, {"exists": False})
     draft.undo("destroy", node=guest.node, born=identity(LXC, config))
     draft.blast("medium", f"runs pct create as root on {guest.node}; the container may use nesting and keyctl")
-    plan.blast.storages.add(wanted["storage"])
-    plan.before, plan.after = {"exists": False}, {"exists": True, **config}
-    plan.state = {"power": "absent", "lock": None, "ha": "unmanaged"}
+    draft.plan.blast.storages.add(wanted["storage"])
+    draft.plan.before, draft.plan.after = {"exists": False}, {"exists": True, **config}
+    draft.plan.state = {"power": "absent", "lock": None, "ha": "unmanaged"}
     own_read = address("pct config", {"node": guest.node, "vmid": guest.vmid})
     born = effects.born(guest.kind, guest.node, guest.vmid, config["hostname"], config)
-    plan.effects = [*born, Effect(own_read, "set", config)]
+    draft.plan.effects = [*born, Effect(own_read, "set", config)]
     return config
 
 
@@ -163,11 +153,14 @@ def _differences(wanted: Mapping[str, Any], config: Mapping[str, Any]) -> list[s
 
 
 def _as_api(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration as the API returns it: numbers are numbers."""
-    return {
-        key: int(value) if LXC.codec(key) in (INT, BOOL) and str(value).isdigit() else value
-        for key, value in config.items()
-    }
+    """The configuration as the API returns it: numbers are numbers, and texts are not encoded."""
+    return {key: _as_data(LXC.codec(key), value) for key, value in config.items()}
+
+
+def _as_data(codec: Any, text: str) -> Any:
+    if codec is TEXT:
+        return unquote(text)
+    return int(text) if codec in (INT, BOOL) and str(text).isdigit() else text
 
 
 def _verified(guest: Guest, config: dict[str, Any]) -> dict[str, Any]:
@@ -177,11 +170,3 @@ def _verified(guest: Guest, config: dict[str, Any]) -> dict[str, Any]:
             f"{guest.target} was created, but it {lacking}: {config}", "Is this an old version of pve-container?"
         )
     return config
-
-
-PRIVILEGED_HOST = Planner(
-    name="privileged_host",
-    options=_OPTIONS,
-    plan=plan_privileged_host,
-    where="host",
-)

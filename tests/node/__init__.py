@@ -1,0 +1,5 @@
+# Copyright (c) 2026, steward.proxmox contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A node for tests: a private sshd, real unprivileged containers, and a `pct` that runs them. See README.md."""
