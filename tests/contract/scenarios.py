@@ -509,6 +509,9 @@ READS = [
     Scenario("snapshot_info", "of one guest", {"vmid": 249}, first=(snapshot(249, "s1"), snapshot(249, "s2"))),
     Scenario("snapshot_info", "of all that match", {"tags": ["seeded"], "status": "stopped", "snapshot": "nowhere"}),
     Scenario("cluster_info", "without its guests", {"kinds": ["pools", "sdn", "storages"], "limit": 2}),
+    Scenario("doctor_info", "of one guest", {"vmids": [248], "capabilities": ["snapshots", "backups"]}),
+    Scenario("diagnose_info", "of everything", {"backup_max_age": "1d"}),
+    Scenario("diagnose_info", "of one node", {"nodes": ["pve1"], "checks": ["storages", "tasks", "updates"]}),
     Scenario("task_info", "of a guest", {"node": "pve1", "vmid": 248, "errors": True}),
 ]
 

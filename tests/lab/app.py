@@ -24,6 +24,8 @@ from starlette.routing import Route
 from . import (
     access,
     agent,
+    agent_exec,
+    agent_files,
     backup_jobs,
     cloud_init,
     cluster,
@@ -36,6 +38,7 @@ from . import (
     ha_manager,
     ha_rules,
     ha_status,
+    health,
     lxc,
     lxc_clone,
     lxc_create,
@@ -69,12 +72,13 @@ from .tasks import Tasks
 PREFIX = "/api2/json"
 #: importing them is what makes them serve
 SERVED = (
-    (access, agent, backup_jobs, cloud_init, cluster, ha, ha_rules, ha_status, nodes, pools, replication, sdn),
+    (access, agent, agent_exec, agent_files, backup_jobs, cloud_init, cluster, nodes, pools, sdn),
+    (ha, ha_rules, ha_status, health, replication),
     (firewall, firewall_aliases, firewall_groups, firewall_ipsets, firewall_rules, storage, vzdump),
     (lxc, lxc_clone, lxc_create, lxc_disks, lxc_migrate, lxc_power),
     (qemu, qemu_clone, qemu_create, qemu_disks, qemu_migrate, qemu_power),
 )
-SECRET = re.compile(r"password|secret|sshkeys|private|^key$|encryption-key", re.IGNORECASE)
+SECRET = re.compile(r"password|secret|sshkeys|private|^key$|encryption-key|input-data", re.IGNORECASE)
 # The reason line and a dropped connection are no part of ASGI: these headers tell server.py.
 REASON_HEADER, DROP_HEADER = b"x-lab-reason", b"x-lab-drop"
 
@@ -246,7 +250,8 @@ class LabApp:
 
 
 def redact(params: dict[str, Any]) -> dict[str, Any]:
-    return {name: "***" if SECRET.search(name) else value for name, value in params.items()}
+    hidden = {"content"} if "file" in params else set()  # of a file in a guest
+    return {name: "***" if SECRET.search(name) or name in hidden else value for name, value in params.items()}
 
 
 async def _parameters(request: Request) -> dict[str, Any]:

@@ -37,9 +37,9 @@ def figures(state: State, node: str) -> dict[str, Any]:
     return {
         "cpu": 0.05,
         "maxcpu": int(found.get("cores", 2)),
-        "mem": 2 << 30,
+        "mem": int(found.get("memory_used", 2 << 30)),
         "maxmem": int(found.get("memory", 8 << 30)),
-        "disk": DISK // 8,
+        "disk": int(found.get("disk_used", DISK // 8)),
         "maxdisk": DISK,
         "uptime": int(time.time() - BOOTED),
     }

@@ -135,7 +135,7 @@ def _here(call: Call, name: str) -> dict[str, Any] | None:
     guest = call.state.guests.get(_vmid(name))
     if guest is None or guest.node != call.node or not call.may(f"/vms/{guest.vmid}", "VM.Audit"):
         return None
-    return _shown(call.state, name) | NEVER_RUN | {"vmtype": guest.kind}
+    return _shown(call.state, name) | NEVER_RUN | call.state.replication_results.get(name, {}) | {"vmtype": guest.kind}
 
 
 @serves("GET", "/nodes/{node}/replication")

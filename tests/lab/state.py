@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
+    from .agent_process import Process
     from .ha_manager import Service
 
 SEED = Path(__file__).with_name("seed.yml")
@@ -71,7 +72,9 @@ class Guest:
     addresses: dict[str, list[str]] | None = None  # interface: its addresses with their prefix
     pid: int = 0
     files: dict[str, bytes] = field(default_factory=dict)  # what `pct push` or the agent brought into it
-    processes: dict[int, dict[str, Any]] = field(default_factory=dict)  # what the agent was asked to run
+    processes: dict[int, Process | None] = field(default_factory=dict)  # what the agent was asked to run
+    runner: list[str] | None = None  # the command line that really runs what the agent is asked to run
+    agent_socket: str | None = None  # a real agent listens there
     frozen: bool = False  # its file systems, by the agent
     busy_until: float = 0.0  # somebody holds the lock file of the configuration
     lock_until: float = 0.0  # a lock that a fault set and that goes by itself
@@ -125,6 +128,8 @@ class State:
         self.quorate = True
         self.storages: dict[str, dict[str, Any]] = data.get("storages", {})
         self.storages_offline: set[str] = set()
+        self.storage_used: dict[str, int] = data.get("storage_used", {})  # bytes that are no volumes of ours
+        self.ceph_health: dict[str, Any] | None = data.get("ceph_health")
         self.networks: dict[str, dict[str, dict[str, Any]]] = {n: dict(d["networks"]) for n, d in self.nodes.items()}
         self.domains: dict[str, dict[str, Any]] = data.get("domains", {})
         self.users: dict[str, dict[str, Any]] = data.get("users", {})
@@ -146,6 +151,7 @@ class State:
         self.ha_services: dict[str, Service] = {}
         self.ha_seconds = float(data.get("ha_seconds", 0.2))  # how long the HA manager takes to act
         self.replication: dict[str, dict[str, Any]] = data.get("replication", {})
+        self.replication_results: dict[str, dict[str, Any]] = data.get("replication_results", {})  # how jobs went
         self.replication_marked: dict[str, float] = {}
         self.replication_seconds = float(data.get("replication_seconds", 0.2))  # when a marked job goes
         self.volumes: dict[tuple[str | None, str], Volume] = {}
@@ -155,7 +161,7 @@ class State:
         self.statistics: dict[int, dict[str, Any]] = {}
         self.statistics_time = 0.0
         self.agent_seconds = float(data.get("agent_seconds", 0))  # the time that a guest takes to boot
-        self.commands: list[dict[str, Any]] = []  # what `pct exec` was asked to run
+        self.commands: list[dict[str, Any]] = []  # what `pct exec` and agents were asked to run
         self._random = random.Random(20261120)
         self._seed_volumes(data.get("volumes", {}))
         self._seed_guests(data.get("guests", {}))
@@ -183,6 +189,7 @@ class State:
             guest = Guest(int(vmid), spec.get("kind", "lxc"), spec.get("node", self.local), dict(spec["config"]))
             guest.deaf, guest.agent_seconds = bool(spec.get("deaf")), spec.get("agent_seconds")
             guest.addresses = spec.get("addresses")
+            guest.runner, guest.agent_socket = spec.get("runner"), spec.get("agent_socket")
             if spec.get("running"):
                 guest.started = time.time()
             self.guests[guest.vmid] = guest

@@ -155,7 +155,8 @@ def _available(call: Call, name: str) -> bool:
 def figures(state: State, name: str, node: str) -> dict[str, Any]:
     found = state.storages[name]
     active = not found.get("disable") and name not in state.storages_offline
-    used = sum(v.size for v in state.volumes.values() if v.storage == name and v.node in (None, node))
+    used = state.storage_used.get(name, 0)
+    used += sum(v.size for v in state.volumes.values() if v.storage == name and v.node in (None, node))
     return {
         "type": found["type"],
         "content": found.get("content", ""),

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ Backup = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """A storage with backups, and the node that reads it."""
 
     node: str
@@ -54,7 +54,7 @@ def plan_backup_info(options: Mapping[str, Any], world: World) -> Plan:
     if storage:
         STORAGE.check("storage", storage)
     if node and storage:
-        places = [_Place(NODE.check("node", node), storage)]
+        places = [Place(NODE.check("node", node), storage)]
         found = _listed(places[0], world.get(content_path(node, storage), content="backup"))
     else:
         places = _places(world, node, storage, unseen)
@@ -75,25 +75,34 @@ def plan_backup_info(options: Mapping[str, Any], world: World) -> Plan:
     return Plan(summary="reads backups", result=result)
 
 
-def _places(world: World, node: str | None, storage: str | None, unseen: list[str]) -> list[_Place]:
+def _places(world: World, node: str | None, storage: str | None, unseen: list[str]) -> list[Place]:
     """The storages that hold backups, a shared one once. What cannot be read is noted as unseen."""
     rows = sight.everything(world)
     sight.check_node(rows, node)
-    offered = [row for row in rows if _holds_backups(row) and node in (None, row["node"])]
+    offered = [row for row in rows if holds_backups(row) and node in (None, row["node"])]
     there = sorted({row["storage"] for row in offered})
     if storage not in there:
         unseen += sight.hidden(world, ["storages"])
         if storage:
             known = ", ".join(there) or "none"
             raise BadInput(f"storage: '{storage}' is not a storage with backups; these are: {known}", "; ".join(unseen))
-    down, places = sight.down(rows), []
-    for name, same in _by_storage(row for row in offered if storage in (None, row["storage"])).items():
+    places, silent = readable(world, (row for row in offered if storage in (None, row["storage"])), sight.down(rows))
+    unseen += [f"storage {name} does not answer" for name in silent]
+    return places
+
+
+def readable(
+    world: World, offered: Iterable[Mapping[str, Any]], down: Collection[str]
+) -> tuple[list[Place], list[str]]:
+    """Where the backups of these storages are read, of a shared one once; and the storages that do not answer."""
+    places, silent = [], []
+    for name, same in _by_storage(offered).items():
         answering = [row for row in same if row.get("status") == "available" and row["node"] not in down]
         if answering:
             places.append(_reader_of(world, answering))
         else:
-            unseen.append(f"storage {name} does not answer")
-    return places
+            silent.append(name)
+    return places, silent
 
 
 def _by_storage(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
@@ -105,18 +114,18 @@ def _by_storage(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str
     return found
 
 
-def _holds_backups(row: Mapping[str, Any]) -> bool:
+def holds_backups(row: Mapping[str, Any]) -> bool:
     return row["type"] == "storage" and "backup" in str(row.get("content") or "").split(",")
 
 
-def _reader_of(world: World, rows: Sequence[Mapping[str, Any]]) -> _Place:
+def _reader_of(world: World, rows: Sequence[Mapping[str, Any]]) -> Place:
     """The first node that offers the storage; in a --check run, the one through which something was planned."""
     planned = (row for row in rows if world.foretold(content_path(row["node"], row["storage"]), content="backup"))
     row = next(planned, rows[0])
-    return _Place(row["node"], row["storage"])
+    return Place(row["node"], row["storage"])
 
 
-def _of_all(world: World, places: Iterable[_Place], at_once: int, unseen: list[str]) -> list[Backup]:
+def _of_all(world: World, places: Iterable[Place], at_once: int, unseen: list[str]) -> list[Backup]:
     """The backups of all the places. What cannot be read is noted as unseen."""
     paths = {place: content_path(place.node, place.storage) for place in places}
     answers = world.get_all(paths.values(), at_once, content="backup")
@@ -130,7 +139,7 @@ def _of_all(world: World, places: Iterable[_Place], at_once: int, unseen: list[s
     return found
 
 
-def _listed(place: _Place, rows: Iterable[Mapping[str, Any]]) -> list[Backup]:
+def _listed(place: Place, rows: Iterable[Mapping[str, Any]]) -> list[Backup]:
     """Backups as the storage lists them, with where they are."""
     where = {"storage": place.storage, "node": place.node}
     return [
@@ -140,7 +149,7 @@ def _listed(place: _Place, rows: Iterable[Mapping[str, Any]]) -> list[Backup]:
     ]
 
 
-def _hidden(world: World, places: Iterable[_Place], vmids: Sequence[int] | None) -> list[str]:
+def _hidden(world: World, places: Iterable[Place], vmids: Sequence[int] | None) -> list[str]:
     """The storages on which the credential may not see every such backup."""
     names, guests = dict.fromkeys(place.storage for place in places), vmids or (None,)
     return [

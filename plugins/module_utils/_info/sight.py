@@ -37,11 +37,11 @@ def hidden(world: World, kinds: Iterable[str]) -> list[str]:
     return [
         f"{world.identity} may not see all {kind}: {' or '.join(SEES[kind].any_of)} on {_above(SEES[kind])} is needed"
         for kind in kinds
-        if not world.is_root and not _sees(permissions, SEES[kind])
+        if not world.is_root and not sees(permissions, SEES[kind])
     ]
 
 
-def _sees(permissions: Mapping[str, Mapping[str, Any]] | None, need: Need) -> bool:
+def sees(permissions: Mapping[str, Mapping[str, Any]] | None, need: Need) -> bool:
     """Is it held everywhere below? Permissions that are only foretold do not count, nor those that end further down."""
     below = [path for path in permissions or {} if path.startswith(f"{_above(need)}/")]
     return held(permissions, need) is True and all(held(permissions, Need(path, need.any_of)) for path in below)

@@ -19,10 +19,13 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import StewardError
 from ansible_collections.steward.proxmox.plugins.module_utils._names import check_vmid
 from ansible_collections.steward.proxmox.plugins.module_utils._plan import HIDDEN, Plan, Step, Undo, compute_digest
+from ansible_collections.steward.proxmox.plugins.module_utils._policy import Policy
 from ansible_collections.steward.proxmox.plugins.plugin_utils._exec import allowed, undo_point
 from ansible_collections.steward.proxmox.plugins.plugin_utils._gate import settings
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import actor, fingerprint
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import run as ledger_run
+
+How = Literal["pct", "qga"]
 
 _WORDS = {"exec": "run a command in", "put": "write a file in", "fetch": "read a file from"}
 _KIND = {"pct": "lxc", "qga": "qemu"}
@@ -42,7 +45,7 @@ class Going:
 class Guard:
     """One guest, and who goes there. `identity`: whom a task log of Proxmox would name."""
 
-    how: Literal["pct", "qga"]
+    how: How
     vmid: int
     #: its name in the inventory
     host: str
@@ -54,7 +57,7 @@ class Guard:
 
     @property
     def target(self) -> str:
-        return f"{_KIND[self.how]}/{self.vmid}"
+        return _target(self.how, self.vmid)
 
     def admit(self, snapshot_before: str = "never", api: Mapping[str, Any] | None = None) -> None:
         """To be called before anything is started, connected or asked. Raises AnsibleError where it must not be.
@@ -63,9 +66,7 @@ class Guard:
         the connection of the environment, once in a run for each guest.
         """
         try:
-            check_vmid("vmid", self.vmid)
-            policy = settings.policy_of({}, [])
-            allowed.check(policy, self.how, self.target, _actor())
+            policy = policy_for(self.how, self.vmid)
             required = ledger_run.required() or policy.ledger_required
             if required and ledger_run.current() is None:
                 raise AnsibleError(
@@ -146,6 +147,14 @@ class Guard:
         }
 
 
-def _actor() -> dict[str, Any]:
-    """By what the command line gave: a connection knows of no task."""
-    return actor.actor(load_extra_vars(DataLoader()))
+def policy_for(how: How, vmid: int) -> Policy:
+    """What holds for commands in this guest. Raises StewardError where there are to be none."""
+    check_vmid("vmid", vmid)
+    policy = settings.policy_of({}, [])
+    # by what the command line gave: a connection knows of no task
+    allowed.check(policy, how, _target(how, vmid), actor.actor(load_extra_vars(DataLoader())))
+    return policy
+
+
+def _target(how: How, vmid: int) -> str:
+    return f"{_KIND[how]}/{vmid}"

@@ -221,7 +221,7 @@ def test_a_mount_below_it_is_what_keeps_it_busy(bench: Bench) -> None:
 def test_a_stick_that_is_pulled_in_between_fails_in_the_words_of_mount(bench: Bench) -> None:
     stick = bench.stick()
     task = bench.work(stick)
-    subprocess.run(["losetup", "--detach", stick.device], check=True)
+    stick.pull()
     with pytest.raises(ApiError, match=f"exit status 1: mount: {bench.path}: can't find UUID={stick.uuid}"):
         task.carry_out()
 
