@@ -21,7 +21,7 @@ with_path := PATH="$(CURDIR)/$(bin):$$PATH"
 pip_install := $(bin)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help venv check lint sanity test test-full molecule bench demo lab-start lab-stop options docs changelog-lint clean
+.PHONY: help venv check lint sanity test test-full test-vm molecule bench demo lab-start lab-stop options docs changelog-lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,9 +67,13 @@ test: check ## check, then all tests but the slow ones
 test-full: check ## check, then all tests
 	$(bin)/python -m pytest -n 3 $(ARGS)
 
-# Nothing of the user's: neither settings nor another copy of the collection.
+# The first run makes an image, as root, in the user's cache: docs/test-vm.md
+test-vm: $(stamp) ## disks, sensors and USB sticks of an emulated Debian 13; not in test-full
+	$(bin)/python -m pytest tests/vm $(ARGS)
+
+# Nothing of the user's: neither settings nor another copy of the collection; nor a folder of molecule, which it prunes.
 molecule: $(molecule_stamp) ## the scenarios in extensions/molecule, each with a lab of its own
-	$(with_path) ANSIBLE_HOME="$(CURDIR)/.ansible" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(VENV)/collections" \
+	env -u MOLECULE_EPHEMERAL_DIRECTORY -u MOLECULE_PROJECT_DIRECTORY $(with_path) ANSIBLE_HOME="$(CURDIR)/.ansible" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(VENV)/collections" \
 		$(bin)/molecule test --all --no-command-borders
 
 bench: $(stamp) ## measure requests, CPU time and the ledger

@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import re
 import time
 from collections.abc import Callable
 from typing import Any
 
-from . import disks, guests
+from . import agent_inside, disks, guests
 from .call import Call, serves
 from .errors import Died
 from .state import Guest, State
@@ -116,7 +115,7 @@ def _container_interface(guest: Guest, name: str, texts: list[str]) -> dict[str,
 # the agent
 
 
-def _agent(call: Call) -> Guest:
+def answering(call: Call) -> Guest:
     """The machine, if its agent answers."""
     guest = guests.of(call, "qemu")
     if "agent" not in guest.config:
@@ -124,14 +123,14 @@ def _agent(call: Call) -> Guest:
     if not guest.running:
         raise Died(f"VM {guest.vmid} is not running")
     enabled = re.match(r"(enabled=)?1(,|$)", str(guest.config["agent"]))
-    if not enabled or not booted(call.state, guest):
+    if not enabled or not booted(call.state, guest) or not agent_inside.of(guest).answers():
         raise Died("QEMU guest agent is not running")
     return guest
 
 
 @serves("GET", AGENT + "/network-get-interfaces")
 def machine_interfaces(call: Call) -> dict[str, Any]:
-    guest = _agent(call)
+    guest = answering(call)
     known = {"lo": LOOPBACK, **addresses_of(guest)}
     return {"result": [_machine_interface(guest, name, texts) for name, texts in known.items()]}
 
@@ -176,19 +175,19 @@ ANSWERS: dict[str, Callable[[Guest], Any]] = {
 
 @serves("GET", *(f"{AGENT}/{name}" for name in ANSWERS))
 def read(call: Call) -> dict[str, Any]:
-    guest = _agent(call)
+    guest = answering(call)
     return {"result": ANSWERS[call.path.rpartition("/")[2]](guest)}
 
 
 @serves("POST", AGENT + "/ping")
 def ping(call: Call) -> dict[str, Any]:
-    _agent(call)
+    answering(call)
     return {"result": {}}
 
 
 @serves("POST", *(f"{AGENT}/{name}" for name in FSFREEZE))
 def freeze(call: Call) -> dict[str, Any]:
-    guest = _agent(call)
+    guest = answering(call)
     what = call.path.rpartition("-")[2]
     if what == "status":
         return {"result": "frozen" if guest.frozen else "thawed"}
@@ -198,43 +197,5 @@ def freeze(call: Call) -> dict[str, Any]:
 
 @serves("POST", AGENT + "/set-user-password")
 def set_password(call: Call) -> dict[str, Any]:
-    _agent(call)
+    answering(call)
     return {"result": {}}
-
-
-@serves("POST", AGENT + "/exec")
-def execute(call: Call) -> dict[str, int]:
-    """Runs nothing; a command named false or ending in `exit N` fails so."""
-    guest = _agent(call)
-    words = [str(word) for word in call.params.get("command", [])]
-    call.state.commands.append({"vmid": guest.vmid, "command": words, "stdin": len(call.params.get("input-data", ""))})
-    ended = re.search(r"exit (\d+)\s*$", words[-1]) if words else None
-    code = int(ended[1]) if ended else int(words[:1] == ["false"])
-    out = " ".join(words[1:]) + "\n" if words[:1] == ["echo"] else ""
-    pid = 1000 + len(guest.processes)
-    guest.processes[pid] = {"exited": 1, "exitcode": code} | ({"out-data": out} if out else {})
-    return {"pid": pid}
-
-
-@serves("GET", AGENT + "/exec-status")
-def execute_status(call: Call) -> dict[str, Any]:
-    guest, pid = _agent(call), int(call.params["pid"])
-    if pid not in guest.processes:
-        raise Died("Agent error: Invalid parameter 'pid'")
-    return guest.processes[pid]
-
-
-@serves("GET", AGENT + "/file-read")
-def file_read(call: Call) -> dict[str, Any]:
-    guest, name = _agent(call), call.params["file"]
-    if name not in guest.files:
-        raise Died(f"Agent error: failed to open file '{name}' (mode: 'r'): No such file or directory")
-    content = guest.files[name].decode(errors="replace")
-    return {"content": content, "bytes-read": len(guest.files[name])}
-
-
-@serves("POST", AGENT + "/file-write")
-def file_write(call: Call) -> None:
-    guest, content = _agent(call), str(call.params["content"])
-    encoded = not call.params.get("encode", 1)
-    guest.files[call.params["file"]] = base64.b64decode(content) if encoded else content.encode()

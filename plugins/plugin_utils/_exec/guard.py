@@ -37,8 +37,9 @@ class Going:
 
     began: bool = False
     exit_status: int | None = None
-    #: more for the ledger, such as the size of a file
-    facts: Mapping[str, Any] | None = None
+    #: of a file: bytes, and a checksum, of which only a keyed fingerprint is recorded: a short file could be guessed
+    size: int | None = None
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,18 @@ class Guard:
 
     @contextmanager
     def recorded(
-        self, what: Literal["exec", "put", "fetch"], words: str, stdin: bytes | None = None, **facts: Any
+        self, what: Literal["exec", "put", "fetch"], words: str, stdin: bytes | None = None
     ) -> Iterator[Going]:
-        """Around one command or file. The intent is durable when the block begins. Raises AnsibleError."""
+        """Around one command or file. The intent is durable when the block begins. Raises AnsibleError.
+
+        `words`: the command, or the paths of the file.
+        """
         going, ledger = Going(), ledger_run.current()
         if ledger is None:
             yield going
             return
         try:
-            op_id = ledger.intent(**self._intent(what, words, stdin, facts))
+            op_id = ledger.intent(**self._intent(what, words, stdin))
         except ledger_run.LedgerError as error:
             raise AnsibleError(
                 f"The intent could not be recorded, so nothing was run in {self.target}: {error}"
@@ -105,9 +109,9 @@ class Guard:
 
     # -- what is recorded ----------------------------------------------------------------------------------------
 
-    def _intent(self, what: str, words: str, stdin: bytes | None, facts: Mapping[str, Any]) -> dict[str, Any]:
-        told = {"command": words, **({"stdin": stdin.decode("latin-1")} if stdin else {})}
-        plan = self._plan(what, words, facts)
+    def _intent(self, what: str, words: str, stdin: bytes | None) -> dict[str, Any]:
+        told = {"command": words, "stdin": stdin.decode("latin-1") if stdin else ""} if what == "exec" else {}
+        plan = self._plan(what, words)
         return {
             "host": self.host,
             "task": {"uuid": "", "name": "", "action": f"steward.proxmox.{self.how}", "path": ""},
@@ -116,12 +120,13 @@ class Guard:
             "identity": self.identity,
             "plan": plan.public(),
             "no_log": False,
-            "fingerprints": fingerprint.of(told.items()),
+            "fingerprints": _fingerprints(told),
         }
 
-    def _plan(self, what: str, words: str, facts: Mapping[str, Any]) -> Plan:
+    def _plan(self, what: str, words: str) -> Plan:
         """As plans of tasks are, so that whoever reads the ledger finds it among them."""
-        data = {"vmid": self.vmid, "command": words if self.tell_command else HIDDEN, **facts}
+        said = {"command": words if self.tell_command else HIDDEN} if what == "exec" else {"file": words}
+        data = {"vmid": self.vmid, **said}
         step = Step(what, self.target, "RUN" if self.how == "pct" else "POST", f"{self.how} {what}", data)
         plan = Plan(f"{_WORDS[what]} {self.target}", [step])
         plan.blast.guests.add(self.target)
@@ -134,14 +139,16 @@ class Guard:
         return plan
 
     def _outcome(self, what: str, status: str, why: str | None, going: Going) -> dict[str, Any]:
-        ended = {} if going.exit_status is None else {"exit_status": going.exit_status}
+        facts = {"exit_status": going.exit_status, "size": going.size}
+        ended = {name: value for name, value in facts.items() if value is not None}
         went = {"ok": "done", "failed": "failed", "unknown": "unknown"}[status]
         return {
             "status": status,
             "changed": what != "fetch" and status != "failed",
             "upids": [],
             "error": why,
-            "steps": [{"op": what, "target": self.target, "status": went, **ended, **(going.facts or {})}],
+            "steps": [{"op": what, "target": self.target, "status": went, **ended}],
+            "fingerprints": _fingerprints({"content": going.sha256}),
             "values": {},
             "remembers": {},
         }
@@ -154,6 +161,10 @@ def policy_for(how: How, vmid: int) -> Policy:
     # by what the command line gave: a connection knows of no task
     allowed.check(policy, how, _target(how, vmid), actor.actor(load_extra_vars(DataLoader())))
     return policy
+
+
+def _fingerprints(told: Mapping[str, str]) -> dict[str, str]:
+    return fingerprint.of((name, text) for name, text in told.items() if text)
 
 
 def _target(how: How, vmid: int) -> str:

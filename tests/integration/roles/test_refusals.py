@@ -90,11 +90,12 @@ def test_a_token_without_rights_restores_nothing(site: Site) -> None:
 def test_an_interrupted_build_is_taken_up_where_it_is(site: Site, tmp_path: Path) -> None:
     broken = tmp_path / "broken.yml"
     broken.write_text(yaml.safe_dump([{"name": "Break", "ansible.builtin.fail": {"msg": "the mirror is down"}}]))
-    run = site.play(GOLDEN_IMAGE, **GOLDEN, golden_image_provision=[str(broken)])
+    own = {**GOLDEN, "golden_image_connection": "none", "golden_image_provision": [str(broken)]}
+    run = site.play(GOLDEN_IMAGE, **own)
     assert run.failed == 1
     assert site.lab.state.guests[9001].running
     broken.write_text(yaml.safe_dump([{"name": "Mend", "ansible.builtin.debug": {"msg": "the mirror is back"}}]))
-    run = site.play(GOLDEN_IMAGE, **GOLDEN, golden_image_provision=[str(broken)], golden_image_snapshot="")
+    run = site.play(GOLDEN_IMAGE, **own, golden_image_snapshot="")
     assert (run.status, run.failed) == (0, 0)
     assert "the mirror is back" in run.output
     assert [text.partition(" ")[0] for text, _digest in plans(run, "intent")] == ["shutdown", "backup", "update"]

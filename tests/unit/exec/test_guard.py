@@ -117,8 +117,21 @@ def test_who_is_interrupted_does_not_know_either(ledger: Path, error: type[BaseE
     assert frames(ledger)[1]["status"] == "unknown"
 
 
+def test_of_a_file_the_paths_and_the_size_are_told(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a fingerprint of what is in it, where there is a key: four digits are soon found by their checksum."""
+    for key in (b"", bytes(32)):
+        monkeypatch.setattr(fingerprint, "_key", key)
+        with guard().recorded("put", "pin -> /etc/pin") as going:
+            going.size, going.sha256 = 4, "03ac674216f3e15c"
+    plain, intent, outcome = frames(ledger)[1:]
+    assert intent["plan"]["steps"][0]["data"] == {"vmid": 101, "file": "pin -> /etc/pin"}
+    assert plain["steps"] == [{"op": "put", "target": "lxc/101", "status": "done", "size": 4}]
+    assert (plain["fingerprints"], list(outcome["fingerprints"])) == ({}, ["content"])
+    assert "03ac674216f3e15c" not in json.dumps(frames(ledger))
+
+
 def test_a_command_is_among_the_changes(ledger: Path) -> None:
-    with guard(how="qga").recorded("put", "/etc/motd", size=12) as going:
+    with guard(how="qga").recorded("put", "motd -> /etc/motd") as going:
         going.began = True
     (change,) = changes(verify.source(ledger), {"vmid": 101})
     row = change.row()
