@@ -76,9 +76,10 @@ molecule: $(molecule_stamp) ## the scenarios in extensions/molecule, each with a
 	env -u MOLECULE_EPHEMERAL_DIRECTORY -u MOLECULE_PROJECT_DIRECTORY $(with_path) ANSIBLE_HOME="$(CURDIR)/.ansible" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(VENV)/collections" \
 		$(bin)/molecule test --all --no-command-borders
 
-bench: $(stamp) ## measure requests, CPU time and the ledger
+bench: $(stamp) ## measure requests, CPU time, the ledger and the connection pct
 	$(bin)/python -m tests.benchmark
 	$(bin)/python -m tests.benchmark.ledger
+	$(bin)/python -m tests.benchmark.pct
 
 demo: $(stamp) ## the main job from beginning to end, in the lab
 	$(bin)/python -m tests.demo

@@ -47,7 +47,7 @@ def plan_doctor_info(options: Mapping[str, Any], world: World) -> Plan:
     try:
         version = str(world.get("/version")["version"])
     except StewardError as error:
-        nothing = {"version": None, "capabilities": [], "gaps": []}
+        nothing: Row = {"version": None, "capabilities": [], "gaps": []}
         return _told({**found, "connected": False, "problem": str(error), **nothing})
     rows = _rows(options, world, version, asked)
     return _told(

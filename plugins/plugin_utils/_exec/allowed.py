@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.steward.proxmox.plugins.module_utils._errors import Refused
-from ansible_collections.steward.proxmox.plugins.module_utils._policy import Policy
+from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput, Refused
+from ansible_collections.steward.proxmox.plugins.module_utils._policy import WORDS, Policy
 from ansible_collections.steward.proxmox.plugins.module_utils._protect import ids_of
 from ansible_collections.steward.proxmox.plugins.plugin_utils._gate import actors
 
@@ -29,6 +29,17 @@ def check(policy: Policy, how: str, target: str, actor: Mapping[str, Any]) -> No
     ):
         if refuses:
             raise Refused(f"No command may be run in {target}: {why} ({policy.origins[key]})")
+
+
+def wants_snapshot(policy: Policy, option: str) -> str:
+    """Who wants one before the first command; "" where nobody does. A command cannot be undone: so does `risky`."""
+    modes = WORDS["snapshot_before"]
+    for mode, origin in ((option, "the connection"), (policy.snapshot_before, policy.origins.get("snapshot_before"))):
+        if mode not in modes:
+            raise BadInput(f"snapshot_before: {mode!r} is not one of {', '.join(modes)}")
+        if mode != "never":
+            return f"snapshot_before is {mode} ({origin})"
+    return ""
 
 
 def _check_list(policy: Policy, how: str, target: str) -> None:

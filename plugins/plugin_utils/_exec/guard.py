@@ -20,7 +20,7 @@ from ansible_collections.steward.proxmox.plugins.module_utils._errors import Ste
 from ansible_collections.steward.proxmox.plugins.module_utils._names import check_vmid
 from ansible_collections.steward.proxmox.plugins.module_utils._plan import HIDDEN, Plan, Step, Undo, compute_digest
 from ansible_collections.steward.proxmox.plugins.module_utils._policy import Policy
-from ansible_collections.steward.proxmox.plugins.plugin_utils._exec import allowed, undo_point
+from ansible_collections.steward.proxmox.plugins.plugin_utils._exec import allowed
 from ansible_collections.steward.proxmox.plugins.plugin_utils._gate import settings
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import actor, fingerprint
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import run as ledger_run
@@ -74,7 +74,12 @@ class Guard:
                     f"A ledger is required and none is open, so nothing was run in {self.target}: enable the callback"
                     " steward.proxmox.ledger (callbacks_enabled)"
                 )
-            undo_point.take(policy, snapshot_before, self.target, api or {}, self.host)
+            why = allowed.wants_snapshot(policy, snapshot_before)
+            if why:
+                # a connection is loaded anew for each task, and few want the whole engine
+                from ansible_collections.steward.proxmox.plugins.plugin_utils._exec import undo_point
+
+                undo_point.take(policy, why, self.target, api or {}, self.host)
         except StewardError as error:
             raise AnsibleError(f"{error}") from error
 

@@ -14,34 +14,17 @@ from ansible_collections.steward.proxmox.plugins.module_utils._connection import
 from ansible_collections.steward.proxmox.plugins.module_utils._engine import Work
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput, Refused, StewardError
 from ansible_collections.steward.proxmox.plugins.module_utils._memory import Memory
-from ansible_collections.steward.proxmox.plugins.module_utils._policy import POLICY, WORDS, Policy
+from ansible_collections.steward.proxmox.plugins.module_utils._policy import POLICY, Policy
 from ansible_collections.steward.proxmox.plugins.module_utils._snapshot import SNAPSHOTS
 from ansible_collections.steward.proxmox.plugins.plugin_utils import _run_state
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import run as ledger_run
 
 #: begins as the undo points of modules do, so that the same pruning finds it
 NAME = f"before_{_run_state.RUN[:8]}"
-_MODES = WORDS["snapshot_before"]
 
 
-def _wanted(policy: Policy, option: str) -> str:
-    """Who wants a snapshot; "" where nobody does. A command cannot be undone, so `risky` wants one too."""
-    for mode, origin in ((option, "the connection"), (policy.snapshot_before, policy.origins.get("snapshot_before"))):
-        if mode not in _MODES:
-            raise BadInput(f"snapshot_before: {mode!r} is not one of {', '.join(_MODES)}")
-        if mode != "never":
-            return f"snapshot_before is {mode} ({origin})"
-    return ""
-
-
-def take(policy: Policy, option: str, target: str, api: Mapping[str, Any], host: str) -> None:
-    """Take it where it is wanted and nobody of this run has taken it: others wait meanwhile.
-
-    Raises StewardError, and then nothing may run.
-    """
-    why = _wanted(policy, option)
-    if not why:
-        return
+def take(policy: Policy, why: str, target: str, api: Mapping[str, Any], host: str) -> None:
+    """Take it where nobody of this run has: others wait meanwhile. Raises StewardError, and then nothing may run."""
     with _run_state.once(f"undo-point-{target.replace('/', '-')}") as first:
         if first:
             _take(policy, target, why, api, host)

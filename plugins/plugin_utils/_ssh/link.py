@@ -83,16 +83,9 @@ class Link:
                 transport_factory=functools.partial(_transport, ssh, trust.types(server.host, server.port)),
             )
             client.get_transport().set_keepalive(_KEEPALIVE)
-        except ssh.AuthenticationException as error:
-            client.close()
-            raise CannotConnect(
-                f"{server} did not let us in: {error}",
-                "private_key_file, keys of an ssh agent, ~/.ssh/id_* and node_password were tried, as far as there are"
-                f" any: the public key has to be among the authorized keys of {server.user} on {server.host}",
-            ) from error
         except (ssh.SSHException, OSError, EOFError) as error:
             client.close()
-            raise CannotConnect(f"{server} does not talk ssh with us: {_words(error)}") from error
+            raise _refusal(ssh, server, error) from error
         except StewardError:
             client.close()
             raise
@@ -170,6 +163,16 @@ def _private_key(ssh: ModuleType, path: str) -> paramiko.PKey:
         except (ssh.SSHException, ValueError):
             continue
     raise CannotConnect(f"{file} is no private key that paramiko can use (Ed25519, ECDSA or RSA)")
+
+
+def _refusal(ssh: ModuleType, server: Server, error: Exception) -> CannotConnect:
+    if not isinstance(error, ssh.AuthenticationException) and "No authentication methods" not in str(error):
+        return CannotConnect(f"{server} does not talk ssh with us: {_words(error)}")
+    return CannotConnect(
+        f"{server} did not let us in: {_words(error)}",
+        "private_key_file or else ~/.ssh/id_*, keys of an ssh agent and node_password are tried, where there are any."
+        f" One of the public keys has to be among the authorized keys of {server.user} on {server.host}",
+    )
 
 
 def _words(error: BaseException) -> str:

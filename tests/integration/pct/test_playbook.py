@@ -75,6 +75,7 @@ def test_files_and_become_with_a_password(play: Play, node: Node, python_contain
             **asked,
             "vars": {**variables, "ansible_become_password": "wrong"},
         },
+        {"ansible.builtin.raw": "sleep 60", "timeout": 2, "ignore_errors": True, "register": "endless"},
         {"ansible.builtin.find": {"paths": "/", "patterns": "~*", "file_type": "any"}, "register": "strange"},
     ]
     status, output, kept = play(tasks, WEB)
@@ -84,6 +85,7 @@ def test_files_and_become_with_a_password(play: Play, node: Node, python_contain
     assert kept["hers"]["stat"]["pw_name"] == "guest"
     assert [kept[task]["stdout"].strip() for task in ("nobody", "raw", "without_pipelining")] == ["nobody"] * 3
     assert "sudo did not accept the password" in kept["refused"]["msg"]
+    assert kept["endless"]["failed"]
     # neither of the node's user, nor of ansible_user
     assert kept["strange"]["files"] == []
     assert not any(path.name.startswith(".ansible") for path in node.home.iterdir())

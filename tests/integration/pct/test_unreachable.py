@@ -146,6 +146,19 @@ def test_other_kinds_of_private_keys(connect: Connect, node: Node, tmp_path: Pat
     allowed.write_text(before)
 
 
+def test_a_key_of_an_agent(connect: Connect, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # where no keys are
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+    assert "did not let us in" in unreachable(connect, private_key_file=None)
+    with subprocess.Popen(["ssh-agent", "-D", "-a", tmp_path / "agent"], stdout=subprocess.DEVNULL) as agent:
+        deadline = time.monotonic() + 10
+        while not (tmp_path / "agent").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        subprocess.run(["ssh-add", "-q", node.key], check=True)
+        assert connect(private_key_file=None).exec_command("hostname")[1] == b"CT101\n"
+        agent.terminate()
+
+
 @contextmanager
 def when_it_runs(node: Node, vmid: int, act: Callable[[], object]) -> Iterator[None]:
     """Does something a moment after the command began."""
