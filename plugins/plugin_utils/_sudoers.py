@@ -13,7 +13,6 @@ import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput
@@ -172,7 +171,7 @@ class Agent:
             for changed in _changed(fixed):
                 yield [pct, *changed, flag, script]
             yield [pct, *fixed, flag]
-        other = next(vmid for vmid in count(100) if vmid not in self.exec_vmids)
+        other = min(set(range(100, 101 + len(self.exec_vmids))) - set(self.exec_vmids))
         yield from (shlex.split(line.format(pct=self.pct, other=other)) for line in _NEVER)
 
     @property

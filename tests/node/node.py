@@ -72,7 +72,8 @@ class Container(lxc.Container):
         """Runs a program inside, as its root."""
         return subprocess.run(
             self.attach(*argv),
-            **{"check": False, "capture_output": True, "text": True, "timeout": PATIENCE, **settings},
+            check=settings.pop("check", False),
+            **{"capture_output": True, "text": True, "timeout": PATIENCE, **settings},
         )
 
 
@@ -148,8 +149,8 @@ class Node:
         argv += [word for option in options for word in ("-o", option)]
         return subprocess.run(
             [*argv, f"{user or self.user}@{self.host}", command],
+            check=settings.pop("check", False),
             **{
-                "check": False,
                 "capture_output": True,
                 "text": True,
                 "timeout": 60,

@@ -190,7 +190,7 @@ def grant(site: Site, line: str) -> None:
     role, privileges, path, who = found.groups()
     known = set(site.lab.state.roles.get(role, ()))
     site.lab.state.roles[role] = known | set(privileges.split())
-    for subject in {who, who.partition("!")[0]}:  # a token with privilege separation, and its user
+    for subject in dict.fromkeys((who, who.partition("!")[0])):  # a token with privilege separation, and its user
         entry = {"path": path, "ugid": subject, "roleid": role, "propagate": 1}
         site.lab.state.acl.append(entry | {"type": "token" if "!" in subject else "user"})
 

@@ -4,4 +4,6 @@
 
 from __future__ import annotations
 
-from tests.node.fixtures import node  # noqa: F401
+from tests.node.fixtures import node
+
+__all__ = ["node"]

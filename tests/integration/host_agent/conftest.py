@@ -18,8 +18,10 @@ from typing import Any
 
 import pytest
 
-from tests.node.fixtures import container, node  # noqa: F401
+from tests.node.fixtures import container, node
 from tests.node.node import Node
+
+__all__ = ["container", "node"]
 
 ROOT = Path(__file__).parents[3]
 PLAYBOOK = ROOT / "playbooks" / "host_agent.yml"
@@ -91,7 +93,8 @@ class Role:
         return subprocess.run(
             ["ssh", "-F", "none", "-p", str(self.node.port), "-i", self.key, *(f"-o{option}" for option in options),
              *more, f"{self.user}@{self.node.host}", command],
-            **{"input": "", "check": False, "capture_output": True, "text": True, "timeout": 60, **settings},
+            check=settings.pop("check", False),
+            **{"input": "", "capture_output": True, "text": True, "timeout": 60, **settings},
         )  # fmt: skip
 
     def remove(self) -> None:
@@ -101,7 +104,7 @@ class Role:
 
 
 @pytest.fixture(scope="module")
-def role(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Role]:  # noqa: F811
+def role(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Role]:
     made = Role(node, tmp_path_factory.mktemp("role"))
     try:
         yield made

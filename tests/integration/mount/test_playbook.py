@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 from ansible_collections.steward.proxmox.plugins.module_utils._host import operations, sudo
 
-from tests.node.fixtures import node  # noqa: F401
+from tests.node.fixtures import node
 from tests.node.node import Node
 
 from .conftest import Bench, Stick
+
+__all__ = ["node"]  # the fixture
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -61,7 +63,7 @@ def told(result: dict[str, Any], stick: Stick) -> None:
 
 
 @pytest.mark.slow
-def test_over_ssh_as_a_user_whom_sudo_allows_it(sticks: Bench, node: Node, tmp_path: Path) -> None:  # noqa: F811
+def test_over_ssh_as_a_user_whom_sudo_allows_it(sticks: Bench, node: Node, tmp_path: Path) -> None:
     stick = sticks.stick()
     node.allow("\n".join(sudo.rules(node.user, names=[row.name for row in operations.PARTS["usb_mount"]])))
     wanted = {"uuid": stick.uuid, "path": sticks.path, "options": ["noexec"]}

@@ -316,7 +316,7 @@ def test_what_is_not_open_is_not_touched(
         lambda: connection.exec_command("true"),
         lambda: connection.put_file(str(tmp_path / "file"), "/tmp/file"),
         lambda: connection.fetch_file("/etc/passwd", str(tmp_path / "passwd")),
-        lambda: connection._connect(),
+        connection._connect,
     ):
         with pytest.raises(AnsibleError, match="No command may be run in lxc/101") as caught:
             attempt()

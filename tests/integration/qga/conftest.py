@@ -20,9 +20,11 @@ import pytest
 import yaml
 
 from tests.lab import Lab, real_agent
-from tests.node.fixtures import node  # noqa: F401
+from tests.node.fixtures import node
 from tests.node.node import Container, Node
 from tests.node.pct import PYTHON
+
+__all__ = ["node"]
 
 PLUGINS = Path(__file__).parents[2] / "parity" / "plugins"
 VMID = 200
@@ -30,7 +32,7 @@ OURS = ("ANSIBLE_", "PROXMOX_", "STEWARD_")
 
 
 @pytest.fixture(scope="session")
-def inside(node: Node) -> Container:  # noqa: F811
+def inside(node: Node) -> Container:
     """What is inside the machine."""
     return node.create(290, PYTHON)
 
@@ -38,17 +40,18 @@ def inside(node: Node) -> Container:  # noqa: F811
 @contextlib.contextmanager
 def agent_in(inside: Container, *prefix: str) -> Iterator[dict[str, Any]]:
     """How the lab's agent really runs something there: by a real one, or else by itself."""
-    if not real_agent.is_there():
-        yield {"runner": inside.attach(*prefix), "agent_socket": None}
-        return
     folder = f"/tmp/agent-{len(prefix)}"
+    seen = inside.root / folder.lstrip("/")
 
     def kill(pid: int) -> None:
         inside.run("/bin/sh", "-c", f"kill -9 {pid}; rm -rf {folder}")
 
-    seen = inside.root / folder.lstrip("/")
-    with real_agent.listening(folder, seen, inside.attach(*prefix), kill) as path:
-        yield {"runner": None, "agent_socket": path}
+    with contextlib.ExitStack() as until_then:
+        means: dict[str, Any] = {"runner": inside.attach(*prefix), "agent_socket": None}
+        if real_agent.is_there():
+            path = until_then.enter_context(real_agent.listening(folder, seen, inside.attach(*prefix), kill))
+            means = {"runner": None, "agent_socket": path}
+        yield means
 
 
 @pytest.fixture(scope="session")
