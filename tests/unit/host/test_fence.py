@@ -104,6 +104,25 @@ def test_nothing_else_starts_programs(path: Path) -> None:
     assert starters(path) == set()
 
 
+ON_CONTROLLER = PLUGINS / "plugin_utils"
+WAYS_IN = sorted(path for name in ("_ssh", "_agent", "_exec") for path in (ON_CONTROLLER / name).glob("*.py"))
+
+
+@pytest.mark.parametrize("path", [*WAYS_IN, *(PLUGINS / "connection").glob("*.py")], ids=lambda path: path.name)
+def test_the_ways_into_guests_start_no_programs(path: Path) -> None:
+    assert roots(path) & PROGRAMS == set()
+    assert starters(path) == set()
+
+
+def test_each_way_into_guests_keeps_to_its_own() -> None:
+    """By ssh alone, or by the API alone; the snapshot before is taken through the API, where changes are made."""
+    found: dict[str, set[str]] = {}
+    for path in WAYS_IN:
+        words = roots(path) & HTTP | {"_session"} & {file.stem for file in inside(path)}
+        found.setdefault(path.parent.name, set()).update(words)
+    assert found == {"_agent": {"_session"}, "_exec": {"_session"}, "_ssh": {"paramiko", "socket"}}
+
+
 def test_one_file_of_the_fence_starts_programs() -> None:
     assert [path.name for path in HOST_FILES if roots(path) & PROGRAMS or starters(path)] == ["command.py"]
 
