@@ -184,6 +184,7 @@ from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import StewardError
 from ansible_collections.steward.proxmox.plugins.plugin_utils._exec.guard import Going, Guard
+from ansible_collections.steward.proxmox.plugins.plugin_utils._exec.shell import regular
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ssh import nodes
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ssh.host_keys import CannotConnect, Trust
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ssh.link import Link, Server
@@ -251,7 +252,7 @@ class Connection(ConnectionBase):
     def fetch_file(self, in_path: str, out_path: str) -> None:
         super().fetch_file(in_path, out_path)
         display.vvv(f"FETCH {in_path} TO {out_path}", host=self._name)
-        script = f"wc -c < {quote(in_path)} >&2 && cat < {quote(in_path)}"
+        script = f"{regular(in_path)}wc -c < {quote(in_path)} >&2 && cat < {quote(in_path)}"
         digest = hashlib.sha256()
         with self._guard.recorded("fetch", f"{in_path} -> {out_path}") as going, _whole(out_path) as file:
 

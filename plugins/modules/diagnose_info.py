@@ -193,7 +193,8 @@ grants:
   type: list
   elements: str
 evidence:
-  description: What was read, by C(cluster) and the names of the nodes, and there by check.
+  description: What was read, by C(cluster) and the names of the nodes, and there by check. Of C(backups), when the
+    newest one of each guest was made, in UTC; null for none.
   returned: success
   type: dict
 nodes:

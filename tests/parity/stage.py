@@ -45,6 +45,7 @@ OWN = (
     (re.compile(r"\bctime=\d+"), "ctime=TIME"),
     (BACKUP_TIME, "TIME"),
     (re.compile(r"(?:[0-9A-F]{2}:){31}[0-9A-F]{2}"), "FINGERPRINT"),
+    (re.compile(r"/\S+/(?=ca\.pem|ledger\b)"), "FOLDER/"),
 )
 COUNTERS = {"ctime", "snaptime", "starttime", "endtime", "pid", "uptime", "cpu", "diskread", "diskwrite", "netin"}
 COUNTERS.add("netout")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._guest.lookup import KINDS
+from .._moments import shown
 from .._privileges import Need
 from .flags import CRITICAL, UNREAD, WARNING, Flag, Limits, filled
 from .nodes import Finding, Row
@@ -92,12 +93,12 @@ def backups(rows: Iterable[Row], found: Iterable[Row], complete: bool, limits: L
     level, seen = (WARNING, "") if complete else (UNREAD, " that could be seen")
     for row in sorted((row for row in rows if _wants_backups(row)), key=lambda row: int(row["vmid"])):
         made = newest.get(int(row["vmid"]))
-        times[row["id"]] = made
+        times[row["id"]] = None if made is None else shown(made)
         if made is None:
             flags.append(Flag(level, "backups", _called(row), f"has no backup{seen}"))
         elif limits.now - made > limits.backup_age:
             what = f"its newest backup{seen} is {(limits.now - made) / 86400:.1f} days old"
-            flags.append(Flag(level, "backups", _called(row), what, {"ctime": made}))
+            flags.append(Flag(level, "backups", _called(row), what, {"made": shown(made)}))
     return times, flags
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import shlex
 
+from ansible_collections.steward.proxmox.plugins.plugin_utils._exec.shell import regular
+
 FOLDER = re.compile(r"/[\w./-]+", re.ASCII)
 SLASH = "/"
 TIDY = True
@@ -92,7 +94,7 @@ def put(folder: str, path: str) -> list[str]:
 
 def measure(path: str) -> list[str]:
     """Say size and checksum of a file."""
-    return script(_measured(shlex.quote(path)))
+    return script(regular(path) + _measured(shlex.quote(path)))
 
 
 def _measured(target: str) -> str:

@@ -185,7 +185,9 @@ def test_a_file_that_cannot_be_written(connect: Connect, tmp_path: Path) -> None
         connection.put_file(str(tmp_path / "none"), "/tmp/file")
 
 
-@pytest.mark.parametrize(("path", "why"), [("/none", "none"), ("/tmp", "directory")])
+@pytest.mark.parametrize(
+    ("path", "why"), [("/none", "No such file"), ("/tmp", "no regular file"), ("/dev/zero", "no regular file")]
+)
 def test_a_file_that_cannot_be_read_leaves_none_behind(connect: Connect, tmp_path: Path, path: str, why: str) -> None:
     with pytest.raises(AnsibleError, match=f"{path} in web was not read as a whole: .*{why}"):
         connect().fetch_file(path, str(tmp_path / "back"))

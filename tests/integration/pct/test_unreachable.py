@@ -21,7 +21,7 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ssh import link
 
-from tests.node.node import Node
+from tests.node.node import Container, Node
 
 from .conftest import Connect
 
@@ -186,9 +186,15 @@ def test_a_link_that_is_lost_in_the_middle(connect: Connect, node: Node) -> None
     assert time.monotonic() - began < 20
 
 
-def test_a_link_that_is_lost_while_a_file_comes_or_goes(connect: Connect, node: Node, tmp_path: Path) -> None:
+def test_a_link_that_is_lost_while_a_file_comes_or_goes(
+    connect: Connect, node: Node, container: Container, tmp_path: Path
+) -> None:
+    sparse = container.root / "tmp" / "sparse"
+    sparse.touch()
+    os.truncate(sparse, 4 << 30)
     with when_it_runs(node, 101, node.drop_links), pytest.raises(AnsibleConnectionFailure, match="was lost before"):
-        connect().fetch_file("/dev/zero", str(tmp_path / "back"))
+        connect().fetch_file("/tmp/sparse", str(tmp_path / "back"))
+    sparse.unlink()
     assert not (tmp_path / "back").exists()
     large = tmp_path / "large"
     large.write_bytes(bytes(8 << 20))

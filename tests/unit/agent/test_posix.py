@@ -97,10 +97,14 @@ def test_a_file_is_put_and_measured(shell: list[str], tmp_path: Path, pieces: li
 @pytest.mark.parametrize("shell", SHELLS)
 def test_what_cannot_be_written_or_read_says_why(shell: list[str], tmp_path: Path) -> None:
     made = folder(tmp_path, shell, b"x")
-    for argv in (posix.put(made, str(tmp_path)), posix.measure(str(tmp_path / "none"))):
+    for argv, why in (
+        (posix.put(made, str(tmp_path)), str(tmp_path)),
+        (posix.measure(str(tmp_path / "none")), str(tmp_path)),
+        (posix.measure("/dev/zero"), "it is no regular file"),
+    ):
         done = run(argv, shell)
         assert done.returncode != 0
-        assert str(tmp_path).encode() in done.stderr
+        assert why.encode() in done.stderr
 
 
 @pytest.mark.parametrize("shell", SHELLS)
