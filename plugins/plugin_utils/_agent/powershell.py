@@ -12,8 +12,8 @@ FOLDER = re.compile(r"[A-Za-z]:[\w.~\\-]+", re.ASCII)
 SLASH = "\\"
 TIDY = False
 _POWERSHELL = ["powershell.exe", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Unrestricted"]
-#: how the command lines begin that Ansible's shell plugin has encoded already
-_ENCODED = "PowerShell -NoProfile -NonInteractive -ExecutionPolicy Unrestricted -EncodedCommand "
+#: a command line that Ansible's shell plugin has encoded already; ansible-core 2.21 quotes it
+_ENCODED = re.compile(rf"powershell {' '.join(_POWERSHELL[1:])} -EncodedCommand '?([A-Za-z0-9+/]+=*)'?", re.IGNORECASE)
 _STRICT = "$ErrorActionPreference = 'Stop'; $ProgressPreference = 'SilentlyContinue'; "
 # SYSTEM and the administrators, by their ids: names are translated
 _MAKE_FOLDER = (
@@ -37,7 +37,11 @@ _READ = (
 
 
 def script(text: str) -> list[str]:
-    return [*_POWERSHELL, "-EncodedCommand", base64.b64encode(text.encode("utf-16-le")).decode()]
+    return _encoded(base64.b64encode(text.encode("utf-16-le")).decode())
+
+
+def _encoded(text: str) -> list[str]:
+    return [*_POWERSHELL, "-EncodedCommand", text]
 
 
 def _quoted(text: str) -> str:
@@ -49,7 +53,8 @@ def _quoted(text: str) -> str:
 
 def command(text: str) -> list[str]:
     """What Ansible wants to run: a script, or a command line that its shell plugin has encoded."""
-    return text.split(" ") if text.startswith(_ENCODED) else script(text)
+    found = _ENCODED.fullmatch(text)
+    return _encoded(found[1]) if found else script(text)
 
 
 def make_folder() -> list[str]:

@@ -65,12 +65,14 @@ def by_words(**answers: str) -> Callable[[str], str]:
     return lambda script: next((says for word, says in answers.items() if word in script), "")
 
 
-def test_what_ansible_encoded_is_not_encoded_again() -> None:
-    shell = get_shell_plugin("powershell")
-    line = shell.build_module_command("", "#!powershell", "")
+@pytest.mark.parametrize("form", ["PowerShell {0} {1}", "powershell {0} '{1}'"], ids=["core 2.19", "core 2.21"])
+def test_what_ansible_encoded_is_not_encoded_again(form: str) -> None:
+    once = base64.b64encode("$input".encode("utf-16-le")).decode()
+    assert powershell.command(form.format(" ".join(POWERSHELL[1:]), once)) == [*POWERSHELL, once]
+    line = get_shell_plugin("powershell").build_module_command("", "#!powershell", "")
     argv = powershell.command(line)
-    assert argv[:-1] == ["PowerShell", *POWERSHELL[1:]]
-    assert "$input" in base64.b64decode(argv[-1]).decode("utf-16-le")
+    assert argv[:-1] == POWERSHELL
+    assert argv[-1] in line
 
 
 def test_anything_else_is_a_script_of_powershell() -> None:
@@ -93,7 +95,7 @@ def test_a_module_is_put_into_a_folder_of_its_own_and_read_by_cmd() -> None:
     assert read[:3] == ["cmd.exe", "/d", "/c"]
     joins, runs = read[3].split("& ", 2)[0], read[3].split("exit 1))& ")[1]
     assert joins.startswith("(powershell.exe -NoProfile")
-    assert runs == f"{line} <{FOLDER}\\in"
+    assert runs == f"{' '.join(powershell.command(line))} <{FOLDER}\\in"
     assert len(" ".join(read)) < 8191  # of which cmd.exe takes no more
     assert decoded(remove) == f"Remove-Item -LiteralPath '{FOLDER}' -Recurse -Force"
 
