@@ -12,21 +12,22 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from tests.node.ports import reserved
+
 SCHEMA = Path(__file__).parents[1] / "extensions" / "postgresql" / "ledger.sql"
 USERS = {"writer": "steward_ledger_writer", "reader": "steward_ledger_reader", "owner": "steward_ledger_owner"}
-PATIENCE = 30
+PATIENCE = 60
 
 
 class Postgres:
@@ -36,8 +37,8 @@ class Postgres:
         self._programs = programs
         self.directory = Path(tempfile.mkdtemp(prefix="steward-postgres-"))
         self.password = secrets.token_urlsafe(16)
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            self.port = int(free.getsockname()[1])
+        self._reserved = reserved()  # also while the server is stopped
+        self.port = int(self._reserved.getsockname()[1])
         self._as_user = _unprivileged(self.directory)
         self._server: subprocess.Popen[Any] | None = None
 
@@ -56,6 +57,7 @@ class Postgres:
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
+        self._reserved.close()
         shutil.rmtree(self.directory)
 
     @property
@@ -92,7 +94,7 @@ class Postgres:
             if server and server.poll() is None:
                 server.send_signal(number)
                 with suppress(subprocess.TimeoutExpired):
-                    server.wait(3)
+                    server.wait(3 if number == signal.SIGINT else PATIENCE)
 
     def freeze(self) -> None:
         """The server stays there, with all of its connections, and answers nothing."""
@@ -140,7 +142,7 @@ class Postgres:
 
 def execute(dsn: str, statement: str) -> None:
     """As somebody would in psql."""
-    with psycopg.connect(dsn, connect_timeout=5, autocommit=True) as connection:
+    with psycopg.connect(dsn, connect_timeout=PATIENCE, autocommit=True) as connection:
         connection.execute(statement)
 
 

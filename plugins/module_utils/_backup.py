@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -287,7 +287,7 @@ class _Backups:
             if not row.get("protected") and (not self.options.get("name") or backup_name(row) == self.options["name"])
         ]
         zone = self._zone() if keep.keys() - {"last"} else UTC
-        stay = kept([float(row.get("ctime") or time.time()) for row in rows], keep, zone)
+        stay = kept(_made(rows), keep, zone)
         doomed = [row for index, row in enumerate(rows) if index not in stay]
         for row in doomed:
             self._remove(row, f"not kept by {', '.join(f'{rule}={count}' for rule, count in keep.items())}")
@@ -336,6 +336,16 @@ def _newest(reader: Any, path: str, vmid: int, before: set[str]) -> dict[str, An
     """The backup that was not there before; vzdump does not return its name."""
     rows = [row for row in reader.get(path, content="backup") if int(row.get("vmid") or 0) == vmid]
     return max((row for row in rows if row["volid"] not in before), key=lambda row: row.get("ctime") or 0, default=None)
+
+
+def _made(rows: Iterable[Mapping[str, Any]]) -> list[float]:
+    """When backups were made, of rows that have the oldest first. One that is only planned will be the newest of all,
+    and never of the same second as another one."""
+    times: list[float] = []
+    for row in rows:
+        made, next_second = row.get("ctime"), times[-1] + 1 if times else 0.0
+        times.append(max(time.time(), next_second) if made is None else float(made))
+    return times
 
 
 def _volume(volid: str) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -119,7 +120,7 @@ class _Snapshots:
             doomed &= {row["name"] for row in newest_first[max(0, self.options["keep"]) :]}
         if self.options.get("older_than"):
             limit = time.time() - parse_age("older_than", self.options["older_than"]).total_seconds()
-            doomed &= {row["name"] for row in newest_first if float(row.get("snaptime") or time.time()) < limit}
+            doomed &= {row["name"] for row in newest_first if _taken(row) < limit}
         for row in reversed(newest_first):  # the oldest first
             if row["name"] in doomed:
                 self._delete(row["name"], "older than what is kept")
@@ -131,7 +132,7 @@ class _Snapshots:
         depth, name = 0, row.get("parent")
         while name in parents and depth <= len(parents):
             depth, name = depth + 1, parents[name]
-        return float(row.get("snaptime") or time.time()), depth, str(row["name"])
+        return _taken(row), depth, str(row["name"])
 
     def roll_back(self) -> Plan:
         if not self.found:
@@ -273,6 +274,11 @@ class _Snapshots:
         plan.result["snapshots"] = [row for row in self.planned if row["name"] != "current"]
         plan.finish = lambda reader: {"snapshots": [row for row in reader.get(path) if row["name"] != "current"]}
         return self.draft.done()
+
+
+def _taken(row: Mapping[str, Any]) -> float:
+    """When a snapshot was taken; one that is only planned is younger than all others, whatever the clocks say."""
+    return float(row.get("snaptime") or math.inf)
 
 
 def _changed(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:

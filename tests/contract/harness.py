@@ -110,7 +110,7 @@ class Site:
     def connection(self, identity: str) -> dict[str, Any]:
         lab = self.lab
         where = {"api_host": [lab.host], "api_port": lab.port, "ca_path": lab.ca_path, "lock_timeout": 5}
-        return {**where, "task_timeout": 10, **lab.credentials[identity]}
+        return {**where, "task_timeout": 60, **lab.credentials[identity]}
 
     def run(self, check: bool = False, identity: str = "admin") -> Run:
         return Run(self, check, identity)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_a_change_from_elsewhere_during_a_shutdown_stops_the_plan(site: Site, mo
         answer = send(method, path, data)
         if path.endswith("/status/stop"):
             carry_out.start()
-            carry_out.join(10)
+            carry_out.join(60)
         return answer
 
     monkeypatch.setattr(removal.writer, "send", send_and_be_disturbed)
@@ -104,8 +105,8 @@ def test_two_tasks_of_one_machine_do_not_interleave(site: Site) -> None:
 
     threads = [threading.Thread(target=moving.carry_out), threading.Thread(target=second)]
     threads[0].start()
-    while not site.writes:
-        pass
+    while not site.writes and threads[0].is_alive():
+        time.sleep(0.005)
     threads[1].start()
     for thread in threads:
         thread.join(30)

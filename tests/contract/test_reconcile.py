@@ -99,6 +99,14 @@ def test_a_lost_outcome_is_found_out(played: tuple[Site, list[dict[str, Any]]], 
     assert types(found["unrecorded"]) == []
 
 
+def test_clocks_that_agree_need_no_skew(played: tuple[Site, list[dict[str, Any]]]) -> None:
+    """A task of 10.9 began at 10 in the task log, and its change at 10.8 in the ledger."""
+    site, rows = played
+    found = reconciled(site, [lost(row) if row is rows[0] else row for row in rows], clock_skew=0)
+    assert [row["status"] for row in found["resolved"]] == ["ok"]
+    assert types(found["unrecorded"]) == []
+
+
 def test_what_begins_later_than_the_ledger_was_read_is_left_alone(played: tuple[Site, list[dict[str, Any]]]) -> None:
     """Its record is not in what was read; and of an open change nothing can be said yet."""
     site, rows = played

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -171,11 +172,11 @@ def test_a_ca_file_that_is_missing_is_told(site: Site) -> None:
 
 
 @pytest.fixture
-def dead_port() -> int:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port: int = closed.getsockname()[1]
-        return port
+def dead_port() -> Iterator[int]:
+    """It is kept, so that nobody else listens there meanwhile."""
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
 
 
 @pytest.fixture
@@ -216,7 +217,7 @@ def test_a_lab_that_is_killed_in_the_middle_of_a_task_leaves_an_unknown_outcome(
 
     killer = threading.Thread(target=kill)
     killer.start()
-    result = site.run().task("lxc", {**START, "connect_timeout": 1, "api_timeout": 2})
+    result = site.run().task("lxc", {**START, "connect_timeout": 5, "api_timeout": 10})
     killer.join()
     says(result, "no node answered", "UPID:pve1:", "how it ended is unknown", "task log of the node")
     (step,) = result["plan"]["steps"]

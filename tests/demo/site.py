@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 VERIFIER = ROOT / "plugins" / "plugin_utils" / "_ledger" / "verify.py"
 PROVER = VERIFIER.with_name("verify_proof.py")
-TIME_LIMIT = 120
+TIME_LIMIT = 300
 
 # The lab's node is this machine, and its root needs no sudo.
 INVENTORY = f"pve1 ansible_connection=local ansible_python_interpreter={sys.executable}\n"
@@ -152,6 +152,7 @@ class Site:
             # nothing of the user's: the collection is the one that this Python imports
             "ANSIBLE_HOME": self.temporary.name,
             "ANSIBLE_COLLECTIONS_PATH": self.temporary.name,
+            "ANSIBLE_TIMEOUT": "60",  # to reach a node by ssh, also where the machine has much to do
             "TMPDIR": self.temporary.name,
             "STEWARD_LEDGER_PATH": str(self.ledger),
             "STEWARD_LEDGER_KEY": str(self.folder / "ledger.key"),

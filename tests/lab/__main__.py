@@ -62,7 +62,7 @@ def start(options: argparse.Namespace) -> int:
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         if answers(directory):
             print(directory / "lab.json")
@@ -105,7 +105,7 @@ def stop(options: argparse.Namespace) -> int:
         print("no lab runs here")
         return 0
     os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while is_lab(pid, directory) and time.monotonic() < deadline:
         time.sleep(0.02)
     if is_lab(pid, directory):

@@ -152,10 +152,13 @@ class LabApp:
         raw_path = request.scope["raw_path"].decode()
         params = await _parameters(request)
         with self.lock:
+            asked = self.state
             faults = self.faults.match(request.method, raw_path.removeprefix(PREFIX))
         delay = sum(fault.delay for fault in faults)
         if delay:
             await asyncio.sleep(delay)
+        if self.state is not asked:  # reset meanwhile: what nobody waits for any more must not change the next cluster
+            return dropped()
         entry = {
             "time": time.time(),
             "user": None,

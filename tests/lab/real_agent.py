@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,12 @@ def is_there() -> bool:
     return os.access(PROGRAM, os.X_OK)
 
 
+def _answers(path: Path) -> bool:
+    """The socket is there before anybody listens on it."""
+    with socket.socket(socket.AF_UNIX) as link:
+        return link.connect_ex(str(path)) == 0
+
+
 @contextlib.contextmanager
 def listening(
     folder: str, seen: Path, prefix: Sequence[str] = (), kill: Callable[[int], object] | None = None
@@ -34,8 +41,8 @@ def listening(
     environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
     try:
-        until = time.monotonic() + 10
-        while not (seen / "socket").exists():
+        until = time.monotonic() + 60
+        while not _answers(seen / "socket"):
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError("qemu-ga did not start")
             time.sleep(0.01)

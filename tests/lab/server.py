@@ -137,6 +137,7 @@ class Lab:
                 ssl_keyfile=str(certificates.leaf_path),
                 ssl_certfile=str(certificates.leaf_path),
                 timeout_graceful_shutdown=1,
+                timeout_keep_alive=3600,  # no client must find a connection closed just as it sends its next request
             )
         )
         self._thread: threading.Thread | None = None
@@ -156,7 +157,7 @@ class Lab:
     def __exit__(self, *_unused: object) -> None:
         self._server.stop()
         if self._thread:
-            self._thread.join(timeout=5)
+            self._thread.join(timeout=20)
         self._socket.close()
         if self._temporary:
             self._temporary.cleanup()

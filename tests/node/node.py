@@ -26,10 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from . import lxc, pct
+from .ports import reserved
 
 ROOT = Path(__file__).parents[2]
 SUDOERS = Path("/etc/sudoers.d")
-PATIENCE = 20
+PATIENCE = 60
 # reachable for the ids of a container, which the folder of a user's own for temporary files may not be
 _PLACES = Path("/tmp")
 _NAME = "steward-test-{pid}-{number}"
@@ -94,6 +95,7 @@ class Node:
         self.pct = self.place / "pct"
         self.port = 0
         self._server: subprocess.Popen[Any] | None = None
+        self._reserved: socket.socket | None = None
 
     def __enter__(self) -> Node:
         try:
@@ -116,6 +118,8 @@ class Node:
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
+        if self._reserved:
+            self._reserved.close()
         _remove(self.place)
 
     # -- ssh -----------------------------------------------------------------------------------------------------
@@ -153,7 +157,7 @@ class Node:
             **{
                 "capture_output": True,
                 "text": True,
-                "timeout": 60,
+                "timeout": 300,
                 "stdin": subprocess.DEVNULL,
                 **settings,
             },
@@ -162,8 +166,8 @@ class Node:
     def start(self) -> None:
         """Starts the sshd, on the same port as before."""
         if not self.port:
-            with closing(socket.create_server((self.host, 0))) as free:
-                self.port = int(free.getsockname()[1])
+            self._reserved = reserved(self.host)  # also while the sshd is stopped
+            self.port = int(self._reserved.getsockname()[1])
         self.known_hosts.write_text(f"[{self.host}]:{self.port} {self.host_key}\n")
         config = self.place / "sshd_config"
         config.write_text(_SSHD.format(host=self.host, port=self.port, place=self.place))
@@ -226,7 +230,8 @@ class Node:
     @property
     def calls(self) -> list[list[str]]:
         """The arguments of every pct since forget()."""
-        return [json.loads(line) for line in (self.place / "calls").read_text().splitlines()]
+        whole, _newline, _begun = (self.place / "calls").read_text().rpartition("\n")  # pct may be writing just now
+        return [json.loads(line) for line in whole.splitlines()]
 
     def forget(self) -> None:
         (self.place / "calls").write_text("")
@@ -248,7 +253,7 @@ class Node:
 
 
 def _run(*argv: str) -> str:
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise RuntimeError(f"{' '.join(argv)}: {done.stdout}{done.stderr}")
     return done.stdout

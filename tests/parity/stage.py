@@ -25,7 +25,7 @@ from tests.contract.scenarios import LEDGER, PASSWORD, SCENARIOS, TEMPLATE, Opti
 from tests.unit.ledger.scribe import Scribe
 
 PLUGINS = Path(__file__).parent / "plugins"
-TIME_LIMIT = 600
+TIME_LIMIT = 1800
 VARIABLES = {
     "api_host": "PROXMOX_HOST",
     "api_port": "PROXMOX_PORT",

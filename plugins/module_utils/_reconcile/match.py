@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import floor
 from typing import Any
 
 from .._errors import is_locked
@@ -108,8 +109,9 @@ class Matching:
                 del self.free[task.upid]
 
     def _window(self, operation: Operation) -> tuple[float, float]:
+        """Task logs tell whole seconds: a task of the same second as a change seems to begin before it."""
         until = operation.at + self._patience.within if operation.until is None else operation.until
-        return operation.at - self._patience.skew, until + self._patience.skew
+        return floor(operation.at) - self._patience.skew, until + self._patience.skew
 
     def _hits(self, operation: Operation, wanted: Expected, begin: float, end: float) -> list[Task]:
         return [
@@ -211,7 +213,8 @@ class Matching:
         for operation in self._operations:
             until = self._window(operation)[1]
             requests = [(guest, step) for step in operation.steps or () if (guest := of_ha(step))]
-            causes += [(guest, FOLLOWS["hamigrate"], operation.at, until, operation.op) for guest, _step in requests]
+            begin = floor(operation.at)
+            causes += [(guest, FOLLOWS["hamigrate"], begin, until, operation.op) for guest, _step in requests]
         found = []
         for task in list(self.free.values()):
             for guest, types, start, end, cause in causes:

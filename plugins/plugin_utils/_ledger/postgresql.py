@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +64,7 @@ class PostgresStore:
         run_id = uuid.uuid4().hex
         opened = following(None, self.ledger_id, run_id, "run_open", opening)
         with self._database.transaction() as sql:
-            sql.execute(_ADD_RUN, [run_id, self.ledger_id, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"])
+            sql.execute(_ADD_RUN, [run_id, self.ledger_id, _began(opened.body)])
             sql.execute(_ADD_FRAME, [run_id, opened.seq, opened.line])
         return RowChain(self._database, self.ledger_id, run_id), opened
 
@@ -186,6 +185,12 @@ def source(dsn: str) -> Rows:
 
 def _where(database: Database, run_id: str) -> str:
     return f"{database.name} {'log' if run_id == frames.LOG else f'run {run_id}'}"
+
+
+def _began(body: bytes) -> str:
+    """The second of a run's first record. The clock of now may already show another one: connecting takes its time."""
+    found = frames.PREFIX.match(body)
+    return found["ts"][:19].decode().replace("-", "").replace(":", "") + "Z" if found else ""
 
 
 def _ledger_of(line: bytes) -> str:

@@ -21,7 +21,7 @@ from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger import ver
 from tests.lab import Lab
 
 BIN = Path(sys.executable).parent
-TIME_LIMIT = 90
+TIME_LIMIT = 300
 POLICY = {"version": 1, "approval": "destructive", "ledger": "required"}
 
 
@@ -133,7 +133,8 @@ class Site:
     def _frames(self) -> list[dict[str, Any]]:
         """What the newest run recorded."""
         newest = max((self.folder / "ledger" / "runs").iterdir(), key=lambda path: path.stat().st_mtime_ns)
-        return [json.loads(line.partition(" ")[2]) for line in newest.read_text().splitlines()]
+        whole, _newline, _begun = newest.read_text().rpartition("\n")  # another run may be writing
+        return [json.loads(line.partition(" ")[2]) for line in whole.splitlines()]
 
     def _environment(self) -> dict[str, str]:
         unwanted = ("ANSIBLE_", "STEWARD_", "PROXMOX_", "REQUESTS_")

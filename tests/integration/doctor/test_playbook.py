@@ -53,7 +53,7 @@ def doctor(lab: Lab, tmp_path: Path) -> Doctor:
             env={**environment, "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"), **more},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         return done.returncode, " ".join((done.stdout + done.stderr).split())

@@ -44,7 +44,7 @@ def made(stage: Stage, **more: Any) -> dict[str, Any]:
 
 
 def test_from_a_cloud_image_to_a_running_machine_in_one_task(stage: Stage) -> None:
-    task = ("vm", {**MACHINE, "wait_for": {"ip": "ipv4", "timeout": 30}})
+    task = ("vm", {**MACHINE, "wait_for": {"ip": "ipv4", "timeout": 120}})
     preview = stage.play("preview", task, arguments=("--check", "--diff"))
     assert preview.writes == []
     real = stage.play("real", task)
@@ -146,7 +146,7 @@ def test_two_plays_at_once(stage: Stage, named: bool) -> None:
                 text=True,
             )
         )
-    outputs = [process.communicate(timeout=90)[0] for process in plays]
+    outputs = [process.communicate(timeout=300)[0] for process in plays]
     assert [process.returncode for process in plays] == [0, 0], outputs
     results = [stage.results(f"play-{number}")[0] for number in range(2)]
     machines = {vmid: guest.config["name"] for vmid, guest in stage.lab.state.guests.items()}

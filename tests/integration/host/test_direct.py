@@ -118,15 +118,17 @@ def test_a_base_without_its_features_fails_after_all(pct: Pct) -> None:
 
 
 def test_a_creation_that_takes_too_long_goes_on_and_is_unknown(pct: Pct) -> None:
-    pct.before('[ "$1" = create ] && sleep 2')
+    pct.before('[ "$1" = create ] && while [ ! -e go_on ]; do sleep 0.05; done')
     task = pct.work(timeout=1)
     with pytest.raises(OutcomeUnknown, match=r"still runs on .* after 1 seconds; it was not stopped"):
         task.carry_out()
     assert task.plan.progress[0]["status"] == "unknown"
     assert pct.made == []
-    deadline = time.monotonic() + 10
-    while not pct.made and time.monotonic() < deadline:
-        time.sleep(0.1)
+    (pct.place / "go_on").touch()
+    deadline = time.monotonic() + 60
+    made = pct.place / "9001.conf"
+    while not (made.exists() and made.read_text().endswith("unprivileged: 1\n")) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert pct.made == ["9001"]
 
 

@@ -62,7 +62,7 @@ def play(lab: dict[str, Any], tmp_path: Path) -> Callable[..., dict[str, Any]]:
             check=False,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         result: dict[str, Any] = json.loads(kept.read_text())

@@ -77,7 +77,7 @@ def as_user(task: Callable[[], Any]) -> Any:
     answers = context.SimpleQueue()
     process = context.Process(target=child, args=(answers,))
     process.start()
-    process.join(60)
+    process.join(600)
     assert process.exitcode == 0
     return answers.get()
 

@@ -78,12 +78,17 @@ class Role:
         done = subprocess.run(
             [*command, "-i", str(self.place / "hosts.json")],
             cwd=self.place,
-            env={**os.environ, "ANSIBLE_HOME": str(self.place / "ansible"), "ANSIBLE_PIPELINING": "1"},
+            env={
+                **os.environ,
+                "ANSIBLE_HOME": str(self.place / "ansible"),
+                "ANSIBLE_PIPELINING": "1",
+                "ANSIBLE_TIMEOUT": "60",
+            },
             check=False,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         return Run(done.returncode, done.stdout)
 
@@ -94,7 +99,7 @@ class Role:
             ["ssh", "-F", "none", "-p", str(self.node.port), "-i", self.key, *(f"-o{option}" for option in options),
              *more, f"{self.user}@{self.node.host}", command],
             check=settings.pop("check", False),
-            **{"input": "", "capture_output": True, "text": True, "timeout": 60, **settings},
+            **{"input": "", "capture_output": True, "text": True, "timeout": 300, **settings},
         )  # fmt: skip
 
     def remove(self) -> None:

@@ -18,7 +18,7 @@ import yaml
 from tests.lab import Lab
 
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
-TIME_LIMIT = 90
+TIME_LIMIT = 300
 
 
 def machine(vmid: int, name: str, **more: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import yaml
 
 PLUGINS = Path(__file__).parent / "plugins"
 BIN = Path(sys.executable).parent
-TIME_LIMIT = 60
+TIME_LIMIT = 300
 HEAD_LINE = re.compile(r"^steward\.proxmox ledger: run (\w+) head sha256:(\w{64}) frames (\d+) in (.+)$", re.M)
 
 

@@ -40,8 +40,9 @@ def runs(site: Site, name: str) -> set[str]:
 def test_runs_are_exported_by_a_recorded_run_and_removed_from_the_ledger(site: Site) -> None:
     site.play(change("one"), hosts="h1")
     (old,) = runs(site, "ledger")
-    time.sleep(1.1)  # the name of a run tells its beginning in seconds
-    pause = {"ansible.builtin.command": "sleep 1.1"}
+    time.sleep(1.1)  # the name of a run tells its beginning in whole seconds
+    # so a run that began at 10.9 counts as older than 1 s when its removal begins at 12.0, not at 11.9
+    pause = {"ansible.builtin.command": "sleep 2.1"}
     remove = export(site, remove_older_than="1s")
     preview, first, _paused, foreseen, removed, last = results(
         site, {**export(site), "check_mode": True}, export(site), pause, {**remove, "check_mode": True}, remove, remove

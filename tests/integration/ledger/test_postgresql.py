@@ -53,7 +53,7 @@ def test_runs_at_once_from_many_places(site: Site, dsn: str, postgres: Postgres)
 
 def read_by_the_modules(site: Site, reader: str, owner: str, runs: set[str]) -> None:
     site.environment["ANSIBLE_CALLBACKS_ENABLED"] = "ansible.builtin.default"
-    old = {"ansible.builtin.command": "sleep 1.1"}
+    old = {"ansible.builtin.command": "sleep 2.1"}  # when a run began is kept in whole seconds
     verified, info, exported, _old, refused, removed, emptied = results(
         site,
         {"steward.proxmox.verify_ledger": {"dsn": reader}},

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Done, Site
+from .conftest import TIME_LIMIT, Done, Site
 
 RECORDING_BROKE = 74
 
@@ -205,7 +205,7 @@ def test_a_killed_run_leaves_a_change_with_an_unknown_outcome(site: Site) -> Non
 
 def test_a_cancelled_run_is_incomplete(site: Site) -> None:
     process = site.start("ansible-playbook", site.playbook(change("second", "wait"), hosts="h1"))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + TIME_LIMIT
     while not (site.folder / "waiting").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ HOOK = Path(__file__).parent / "hook"
 #: a connection plugin: the local one under a name that is none of this machine, so that modules run as on a target
 REMOTE = Path(__file__).parents[2] / "parity" / "plugins" / "connection"
 VERIFIER = Path(__file__).parents[3] / "plugins" / "plugin_utils" / "_ledger" / "verify.py"
-TIME_LIMIT = 90
+TIME_LIMIT = 300
 #: one container for each of fifty hosts
 GUESTS = range(200, 250)
 
@@ -71,6 +73,8 @@ class Site:
     lab: Lab
     variables: dict[str, str] = field(default_factory=dict)
     configuration: str = "[steward_ledger]\nrequired = true\n"
+    #: by process: the ends of a pipe that the process and all of its forks hold open for writing
+    _pipes: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def ledger(self) -> Path:
@@ -131,8 +135,10 @@ class Site:
         (self.folder / "ansible.cfg").write_text(self.configuration)
         (self.folder / "steps").unlink(missing_ok=True)
         program = str(BIN / command[0]) if (BIN / command[0]).exists() else command[0]
-        return subprocess.Popen(
+        pipe = os.pipe()
+        process = subprocess.Popen(
             [program, *command[1:]],
+            pass_fds=pipe[1:],
             cwd=self.folder,
             env=self._environment() | ({"STEPS_FAULT": json.dumps(fault)} if fault else {}) | self.variables,
             stdout=subprocess.PIPE,
@@ -140,6 +146,9 @@ class Site:
             text=True,
             start_new_session=True,
         )
+        os.close(pipe[1])
+        self._pipes[process.pid] = pipe
+        return process
 
     def finish(self, process: subprocess.Popen[str]) -> tuple[int, str]:
         try:
@@ -147,7 +156,21 @@ class Site:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             pytest.fail(f"hangs for more than {TIME_LIMIT} seconds: {process.communicate()[0]}")
+        self._end_workers(process)
         return process.returncode, output
+
+    def _end_workers(self, process: subprocess.Popen[str]) -> None:
+        """Those of a run that was killed go on without it, until they have more to tell it than a pipe holds.
+
+        What they do is awaited; what they would do later would come into the journal of the next run, or to its lab.
+        """
+        ended, running = self._pipes.pop(process.pid)
+        journal, length = self.folder / "steps", -1
+        while not select.select([ended], [], [], 1)[0]:  # at its end, a pipe can be read
+            before, length = length, journal.stat().st_size if journal.exists() else 0
+            if length == before:
+                kill_whoever_has(running, os.fstat(ended))
+        os.close(ended)
 
     def verify(self) -> tuple[int, str]:
         """The verdict of the verifier, as an auditor runs it, and what it says."""
@@ -178,6 +201,13 @@ class Site:
             "PROXMOX_TOKEN_ID": admin["api_token_id"],
             "PROXMOX_TOKEN_SECRET": admin["api_token_secret"],
         }
+
+
+def kill_whoever_has(descriptor: int, file: os.stat_result) -> None:
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if process.name != str(os.getpid()) and os.path.samestat((process / f"fd/{descriptor}").stat(), file):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 #: each call makes a new one

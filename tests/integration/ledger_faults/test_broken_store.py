@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.node.ports import reserved
+
 from .conftest import BIN, GUESTS, INCOMPLETE, INTACT, MARK, RECORDING_BROKE, Done, NewSite, Site, put, update
 
 INTENT, OUTCOME, CLOSE = r"write runs/\S* intent", r"write runs/\S* outcome", r"write runs/\S* run_close"
@@ -151,10 +153,10 @@ def test_a_place_where_no_ledger_can_be(site: Site, place: str) -> None:
 
 
 def test_a_database_that_nobody_serves(site: Site) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    site.variables["STEWARD_LEDGER_DSN"] = f"postgresql://steward:canary@127.0.0.1:{port}/ledger"
-    done = site.play(MARK, update(200))
+    with reserved() as free:
+        dsn = f"postgresql://steward:canary@127.0.0.1:{free.getsockname()[1]}/ledger"
+        site.variables["STEWARD_LEDGER_DSN"] = dsn
+        done = site.play(MARK, update(200))
     assert_broken(done)
     assert "refused" in done.told
     assert "canary" not in done.output
@@ -166,7 +168,7 @@ def test_a_database_that_never_answers(site: Site) -> None:
         site.variables["STEWARD_LEDGER_DSN"] = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/ledger"
         began = time.monotonic()
         assert_broken(site.play(MARK, update(200)))
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 120
 
 
 def _may_mount() -> bool:

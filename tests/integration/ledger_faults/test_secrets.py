@@ -13,7 +13,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -114,13 +114,19 @@ class Watch:
     def _look(self) -> None:
         found: set[bytes] = set()
         while not self._ended.wait(0.01):
-            for path in [*Path("/proc").glob("[0-9]*/cmdline"), *self._directory.glob("steward-proxmox-*/*")]:
+            for path in [*Path("/proc").glob("[0-9]*/cmdline"), *self._files()]:
                 try:
                     if path.name != "cmdline" or self._is_ours(path.with_name("environ")):
                         found.add(path.read_bytes())
                 except OSError:  # it has ended meanwhile
                     continue
         self.seen = b"\n".join(found).decode("utf-8", "replace")
+
+    def _files(self) -> Iterator[Path]:
+        """Those that are there now: the run makes and removes them meanwhile."""
+        for folder in self._directory.glob("steward-proxmox-*"):
+            with suppress(OSError):
+                yield from [folder / name for name in os.listdir(folder)]
 
     def _is_ours(self, environment: Path) -> bool:
         return os.fsencode(self._directory) in environment.read_bytes()

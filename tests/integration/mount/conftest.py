@@ -53,6 +53,8 @@ class Stick:
 
     def plug(self) -> str:
         self.device = run("losetup", "--find", "--show", self.image)
+        # as after udev: else blkid's cache, for two seconds, still has the stick that was behind this device before
+        os.utime(self.device)
         return self.device
 
     def pull(self) -> None:

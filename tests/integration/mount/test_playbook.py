@@ -34,7 +34,8 @@ class Play:
         variables = {"kept": str(self.kept), "stick": stick, **host}
         self.inventory.write_text(json.dumps({"all": {"hosts": {"pve1": variables}}}))
         self.command = [str(PLAYBOOK), "-i", str(self.inventory), str(HERE / "mount.yml")]
-        self.environment = {**os.environ, "ANSIBLE_LOCAL_TEMP": str(place), "ANSIBLE_PIPELINING": "1"}
+        own = {"ANSIBLE_LOCAL_TEMP": str(place), "ANSIBLE_PIPELINING": "1", "ANSIBLE_TIMEOUT": "60"}
+        self.environment = {**os.environ, **own}
 
     def run(self, *around: str) -> dict[str, Any]:
         done = subprocess.run(
@@ -44,7 +45,7 @@ class Play:
             check=False,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         result: dict[str, Any] = json.loads(self.kept.read_text())

@@ -34,11 +34,11 @@ def play(node: Node, tmp_path: Path) -> Callable[..., dict[str, Any]]:
         done = subprocess.run(
             [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, Path(__file__).with_name(name)],
             cwd=ROOT,
-            env={**os.environ, "ANSIBLE_LOCAL_TEMP": str(tmp_path), "ANSIBLE_PIPELINING": "1"},
+            env={**os.environ, "ANSIBLE_LOCAL_TEMP": str(tmp_path), "ANSIBLE_PIPELINING": "1", "ANSIBLE_TIMEOUT": "60"},
             check=False,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         result: dict[str, Any] = json.loads(kept.read_text())

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 
 from tests.node.node import ROOT, SUDOERS, Container, Node
 from tests.node.pct import BUSYBOX
+from tests.node.ports import reserved
 
 # pve-container 6.1.10, in this order
 SAID = [
@@ -101,8 +104,17 @@ def test_a_dropped_link_ends_the_session_and_not_the_node(node: Node) -> None:
         assert ssh.stdout
         assert ssh.stdout.readline().strip() == b"begun"
         node.drop_links()
-        assert ssh.wait(10) == 255
+        assert ssh.wait(50) == 255
     assert node.ssh("echo again").stdout == "again\n"
+
+
+def test_a_reserved_port_is_for_whoever_names_it() -> None:
+    with reserved() as held:
+        place = held.getsockname()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(place)
+        with socket.create_server(place):
+            socket.create_connection(place).close()
 
 
 LEFT = """
@@ -116,20 +128,17 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.fixture
-def left(node: Node) -> tuple[Path, str]:
-    """The folder and the user of a run that was killed."""
-    killed = subprocess.run([sys.executable, "-c", LEFT], cwd=ROOT, check=False, capture_output=True, text=True)
-    assert killed.returncode == -9, killed.stderr
-    place, user = killed.stdout.split()
-    return Path(place), user
-
-
-def test_what_a_killed_run_left_is_removed_by_the_next(left: tuple[Path, str]) -> None:
-    place, user = left
-    assert (place / "configs" / "101.conf").exists()
-    assert (SUDOERS / user).exists()
-    assert monitors(place)
+def test_what_a_killed_run_left_is_removed_by_the_next(node: Node) -> None:
+    with subprocess.Popen([sys.executable, "-c", LEFT], cwd=ROOT, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout
+        name, user = killed.stdout.readline().split()
+        place = Path(name)
+        # it has a number until it was waited for: so long, nobody else who begins meanwhile takes this for left
+        os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
+        assert (place / "configs" / "101.conf").exists()
+        assert (SUDOERS / user).exists()
+        assert monitors(place)
+    assert killed.returncode == -9
     next_run = "from tests.node.node import Node\nwith Node(): pass"
     subprocess.run([sys.executable, "-c", next_run], cwd=ROOT, check=True)
     assert not place.exists()

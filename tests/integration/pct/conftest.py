@@ -56,6 +56,7 @@ def options(node: Node) -> dict[str, Any]:
     return {
         "host": [node.host],
         "port": node.port,
+        "timeout": 60,  # to log in, also where the machine has much to do
         "node_user": node.user,
         "private_key_file": str(node.key),
         "known_hosts": [str(node.known_hosts)],
@@ -117,11 +118,17 @@ def play(options: dict[str, Any], tmp_path: Path) -> Callable[..., tuple[int, st
         done = subprocess.run(
             [BIN / "ansible-playbook", "-i", tmp_path / "inventory.json", tmp_path / "playbook.json"],
             cwd=tmp_path,
-            env={**os.environ, "ANSIBLE_HOME": str(tmp_path), "TMPDIR": str(tmp_path), **environment},
+            env={
+                **os.environ,
+                "ANSIBLE_HOME": str(tmp_path),
+                "TMPDIR": str(tmp_path),
+                "ANSIBLE_TIMEOUT": "60",
+                **environment,
+            },
             check=False,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         results = json.loads(kept.read_text()) if kept.exists() else {}
         return done.returncode, done.stdout + done.stderr, results

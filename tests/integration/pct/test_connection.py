@@ -82,7 +82,7 @@ def test_8_mb_of_stderr_before_any_stdout(connect: Connect) -> None:
         "head -c 8388608 /dev/zero >&2; head -c 8388608 /dev/zero; echo end"
     )
     assert (status, len(stderr), len(stdout), stdout[-4:]) == (0, 8 << 20, (8 << 20) + 4, b"end\n")
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 120
 
 
 def test_input_that_is_echoed_while_it_comes(connect: Connect) -> None:
@@ -135,7 +135,7 @@ def test_a_file_goes_in_and_comes_out_with_the_same_checksum(
     connection = connect()
     connection.put_file(str(there), "/tmp/large")
     connection.fetch_file("/tmp/large", str(back))
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 120
     digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (there, back, container.root / "tmp/large")}
     assert len(digests) == 1
 
@@ -204,7 +204,7 @@ def test_one_connection_serves_a_loop_and_is_made_anew_when_it_is_gone(connect: 
     assert [connection.exec_command("echo $$")[0] for _round in range(3)] == [0, 0, 0]
     (link,) = connection._links.values()
     node.drop_links()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while link.alive and time.monotonic() < deadline:
         time.sleep(0.01)
     assert connection.exec_command("echo again")[1] == b"again\n"

@@ -19,7 +19,7 @@ import yaml
 from tests.lab import Lab
 
 BIN = Path(sys.executable).parent
-TIME_LIMIT = 90
+TIME_LIMIT = 300
 GUEST = {
     "hostname": "web",
     "cores": 2,

@@ -99,7 +99,7 @@ class Site:
             capture_output=True,
             check=False,
             text=True,
-            timeout=180,
+            timeout=300,
         )
         file = self.folder / "results.jsonl"
         told = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []

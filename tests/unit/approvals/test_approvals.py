@@ -173,7 +173,7 @@ def test_of_many_processes_one_uses_it(store: Approvals) -> None:
     for child in children:
         child.start()
     for child in children:
-        child.join(30)
+        child.join(300)
     assert [child.exitcode for child in children] == [0] * 8
     assert (used.value, refused.value) == (1, 7)
 

@@ -7,6 +7,7 @@
 from typing import Any
 
 import pytest
+from ansible_collections.steward.proxmox.plugins.module_utils import _backup
 from ansible_collections.steward.proxmox.plugins.module_utils._errors import BadInput, Refused
 from ansible_collections.steward.proxmox.plugins.module_utils._guest.archive import (
     archived_config,
@@ -175,3 +176,16 @@ def test_a_printed_configuration_reads_back(config: dict[str, str]) -> None:
 
 def test_a_text_of_several_lines_is_left_out_of_a_printed_configuration() -> None:
     assert print_config({"description": "a\n[b]", "cores": 2}) == "cores: 2\n"
+
+
+@pytest.mark.parametrize("now", [250.0, 300.0, 301.5, 9000.25])
+def test_planned_backups_are_the_newest_and_each_of_a_second_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, now: float
+) -> None:
+    """Also where the clock of the node is ahead, and where this one is asked twice in the same moment."""
+    monkeypatch.setattr(_backup.time, "time", lambda: now)
+    times = _backup._made([OLD, NEW, PLANNED, PLANNED, PLANNED])
+    assert times[:2] == [100, 300]
+    assert times == sorted(times)
+    assert len({int(moment) for moment in times}) == 5
+    assert times[2] == max(now, 301)

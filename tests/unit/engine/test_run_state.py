@@ -28,7 +28,7 @@ def process(code: str, tmp: Path) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "TMPDIR": str(tmp)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

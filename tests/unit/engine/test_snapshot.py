@@ -23,7 +23,11 @@ SAME_SECOND = [
 ]
 
 
-@pytest.mark.parametrize("rows", list(permutations(SAME_SECOND)))
+#: two that a check run only plans, after one of a node whose clock is ahead
+PLANNED = [{"name": "b", "snaptime": 4_000_000_000}, {"name": "c", "parent": "b"}, {"name": "a", "parent": "c"}]
+
+
+@pytest.mark.parametrize("rows", [*permutations(SAME_SECOND), *permutations(PLANNED)])
 @pytest.mark.parametrize(("keep", "removed"), [(0, ["b", "c", "a"]), (1, ["b", "c"]), (2, ["b"]), (3, [])])
 def test_of_the_same_second_the_ancestor_is_the_older(rows: Any, keep: int, removed: list[str]) -> None:
     path = "/nodes/pve1/lxc/100"

@@ -82,7 +82,7 @@ def test_bytes_that_are_no_text_do_not_break_it() -> None:
     assert run(python(r"import sys; sys.stdout.buffer.write(b'a\xffb')"), 20, stop=True).stdout == "a\ufffdb"
 
 
-LATE = "import pathlib, sys, time; print('begun', flush=True); time.sleep(2); pathlib.Path(sys.argv[1]).touch()"
+LATE = "import pathlib, sys, time; print('begun', flush=True); time.sleep(4); pathlib.Path(sys.argv[1]).touch()"
 
 
 @pytest.mark.parametrize("stop", [True, False])
@@ -90,8 +90,8 @@ def test_after_its_time_a_read_is_killed_and_a_write_goes_on(tmp_path: Path, sto
     end, begun = tmp_path / "ended", time.monotonic()
     with pytest.raises(StillRunning):
         run(python(LATE, str(end)), 0.3, stop=stop)
-    assert time.monotonic() - begun < 1.8
-    deadline = time.monotonic() + (2.5 if stop else 20)
+    assert time.monotonic() - begun < 3.8
+    deadline = time.monotonic() + (5 if stop else 60)
     while not end.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert end.exists() is not stop

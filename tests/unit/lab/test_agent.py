@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 
 from tests.lab import Lab
 
-from .conftest import Client
+from .conftest import LONG, Client, Wait
 
 VM = "/nodes/pve1/qemu/100"
 IMAGE = "local:0,import-from=local:import/debian-12-generic-amd64.qcow2"
@@ -66,8 +65,8 @@ def test_the_addresses_are_those_of_cloud_init(root: Client, asked: str, found: 
     assert addresses(root.data("GET", INTERFACES)["result"]) == {"eth0": found}
 
 
-def test_the_guest_boots_first() -> None:
-    with Lab({"agent_seconds": 0.3}) as lab:
+def test_the_guest_boots_first(wait: Wait) -> None:
+    with Lab({"agent_seconds": LONG}) as lab:
         root = Client(lab)
         root.create_vm(100, scsi0=IMAGE, agent=1)
         root.create(101)
@@ -75,7 +74,7 @@ def test_the_guest_boots_first() -> None:
             root.power(guest, "start")
         assert root.refusal("GET", INTERFACES) == "QEMU guest agent is not running"
         assert addresses(root.data("GET", "/nodes/pve1/lxc/101/interfaces")) == {"eth0": []}
-        time.sleep(0.35)
+        wait(LONG)
         assert root.data("GET", f"{VM}/agent/get-host-name") == {"result": {"host-name": "vm100"}}
         assert addresses(root.data("GET", "/nodes/pve1/lxc/101/interfaces")) == {"eth0": ["198.18.1.148/15"]}
 

@@ -40,7 +40,10 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
 
 
 def run(root: Client, *command: str, **more: Any) -> dict[str, Any]:
-    pid = root.data("POST", f"{AGENT}/exec", command=list(command), **more)["pid"]
+    return end(root, root.data("POST", f"{AGENT}/exec", command=list(command), **more)["pid"])
+
+
+def end(root: Client, pid: int) -> dict[str, Any]:
     while True:
         found: dict[str, Any] = root.data("GET", f"{AGENT}/exec-status", pid=pid)
         if found["exited"]:
@@ -71,8 +74,7 @@ def test_a_command_ends_when_nobody_holds_its_output_any_more(root: Client) -> N
 
 def test_a_signal_and_an_end_that_is_told_once(root: Client) -> None:
     pid = root.data("POST", f"{AGENT}/exec", command=["/bin/sh", "-c", "kill -9 $$"])["pid"]
-    time.sleep(0.2)
-    assert root.data("GET", f"{AGENT}/exec-status", pid=pid) == {"exited": 1, "signal": 9}
+    assert end(root, pid) == {"exited": 1, "signal": 9}
     assert root.refusal("GET", f"{AGENT}/exec-status", pid=pid) == "Agent error: Invalid parameter 'pid'"
 
 

@@ -6,21 +6,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.lab import Lab
 
-from .conftest import TEMPLATE, Client
+from .conftest import LONG, TEMPLATE, Client, Wait
 
 SDN = {"zones": {"z1": {"type": "simple"}}, "vnets": {"v1": {"zone": "z1"}}}
 
 
 @pytest.fixture
 def slow() -> Iterator[Client]:
-    with Lab(task_seconds=0.3) as lab:
+    with Lab(task_seconds=LONG) as lab:
         yield Client(lab)
 
 
@@ -66,9 +65,9 @@ def test_a_machine_that_is_being_made_has_no_name_yet(slow: Client) -> None:
     assert [(entry["name"], entry["lock"]) for entry in listed] == [("VM 100", "create")]
 
 
-def test_two_clones_at_once(slow: Client) -> None:
+def test_two_clones_at_once(slow: Client, wait: Wait) -> None:
     slow.data("POST", "/nodes/pve1/qemu", vmid=100, scsi0="local-zfs:1")
-    time.sleep(0.4)
+    wait(LONG)
     upids = [slow.data("POST", "/nodes/pve1/qemu/100/clone", newid=newid) for newid in (101, 102)]
     assert [slow.end(upid) for upid in upids] == ["running", "running"]
     refused = slow.refusal("POST", "/nodes/pve1/qemu/100/clone", newid=101)

@@ -52,7 +52,7 @@ def get(found: dict[str, Any], path: str) -> Any:
     answer = session.get(
         f"https://{found['host']}:{found['port']}{path}",
         verify=found["ca_path"],
-        timeout=5,
+        timeout=60,
         headers={"Authorization": f"PVEAPIToken={admin['api_token_id']}={admin['api_token_secret']}"},
     )
     return answer.json()

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import pytest
 import requests
 
-from tests.lab import Lab
+from tests.lab import Lab, app
 
-from .conftest import TEMPLATE, Client
+from .conftest import LONG, TEMPLATE, Client, Wait
 
 START = "/nodes/pve1/lxc/100/status/start"
 
@@ -39,6 +40,20 @@ def test_a_delay(lab: Lab, client: Client) -> None:
     began = time.monotonic()
     client.data("GET", "/version")
     assert time.monotonic() - began >= 0.2
+
+
+def test_what_is_late_changes_nothing_after_a_reset(lab: Lab, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what one test no longer waits for would be done in the next one, which uses the same lab."""
+
+    async def reset_meanwhile(_seconds: float) -> None:
+        lab.reset()
+
+    monkeypatch.setattr(app, "asyncio", SimpleNamespace(sleep=reset_meanwhile))
+    lab.fault(path=r"^/pools$", delay=1)
+    with pytest.raises(requests.ConnectionError):
+        client.call("POST", "/pools", poolid="late")
+    assert client.data("GET", "/pools") == []
+    assert [entry["method"] for entry in lab.requests] == ["GET"]
 
 
 @pytest.mark.parametrize(("when", "done"), [("before", False), ("after", True)])
@@ -75,37 +90,37 @@ def test_a_task_ends_with_warnings(lab: Lab, client: Client) -> None:
     assert lab.state.guests[100].running
 
 
-def test_a_task_takes_its_time(lab: Lab, client: Client) -> None:
-    lab.fault(path=r"/status/start$", task_seconds=0.15)
+def test_a_task_takes_its_time(lab: Lab, client: Client, wait: Wait) -> None:
+    lab.fault(path=r"/status/start$", task_seconds=LONG)
     upid = client.data("POST", START)
     assert client.end(upid) == "running"
     assert client.data("GET", "/nodes/pve1/lxc/100/status/current")["status"] == "stopped"
-    time.sleep(0.2)
+    wait(LONG)
     assert client.end(upid) == "OK"
     assert client.data("GET", "/nodes/pve1/lxc/100/status/current")["status"] == "running"
 
 
-def test_the_next_task_of_a_guest_waits_for_the_one_before(lab: Lab, client: Client) -> None:
-    lab.fault(path=r"/snapshot$", task_seconds=0.15)
+def test_the_next_task_of_a_guest_waits_for_the_one_before(lab: Lab, client: Client, wait: Wait) -> None:
+    lab.fault(path=r"/snapshot$", task_seconds=LONG)
     first = client.data("POST", "/nodes/pve1/lxc/100/snapshot", snapname="s1")
     second = client.data("POST", "/nodes/pve1/lxc/100/snapshot", snapname="s2")
     assert [client.end(first), client.end(second)] == ["running", "running"]
-    time.sleep(0.2)
+    wait(LONG)
     assert [client.end(first), client.end(second)] == ["OK", "OK"]
 
 
-def test_a_guest_lock_that_goes_by_itself(lab: Lab, client: Client) -> None:
-    lab.fault(guest_lock={"vmid": 100, "lock": "backup"}, seconds=0.15)
+def test_a_guest_lock_that_goes_by_itself(lab: Lab, client: Client, wait: Wait) -> None:
+    lab.fault(guest_lock={"vmid": 100, "lock": "backup"}, seconds=LONG)
     assert client.call("PUT", "/nodes/pve1/lxc/100/config", cores=1).reason == "CT is locked (backup)"
     assert client.task("POST", START) == "CT is locked (backup)"
-    time.sleep(0.2)
+    wait(LONG)
     client.data("PUT", "/nodes/pve1/lxc/100/config", cores=1)
     assert "lock" not in client.data("GET", "/nodes/pve1/lxc/100/config")
 
 
 def test_a_busy_lock_file_is_found_in_the_task_too(lab: Lab, client: Client) -> None:
     text = "can't lock file '/run/lock/lxc/pve-config-100.lock' - got timeout"
-    lab.fault(lock_file=100, seconds=0.2)
+    lab.fault(lock_file=100)
     assert client.call("PUT", "/nodes/pve1/lxc/100/config", cores=1).reason == text
     upid = client.data("POST", "/nodes/pve1/lxc/100/snapshot", snapname="s1")
     assert client.end(upid) == text
@@ -113,12 +128,12 @@ def test_a_busy_lock_file_is_found_in_the_task_too(lab: Lab, client: Client) -> 
     assert log == ["trying to acquire lock...", f"TASK ERROR: {text}"]
 
 
-def test_a_node_that_is_off(lab: Lab, client: Client) -> None:
-    lab.fault(node_offline="pve2", seconds=0.15)
+def test_a_node_that_is_off(lab: Lab, client: Client, wait: Wait) -> None:
+    lab.fault(node_offline="pve2", seconds=LONG)
     answer = client.call("GET", "/nodes/pve2/lxc")
     assert (answer.status_code, answer.reason, answer.content) == (595, "No route to host", b"")
     assert {n["node"]: n["status"] for n in client.data("GET", "/nodes")}["pve2"] == "offline"
-    time.sleep(0.2)
+    wait(LONG)
     assert client.data("GET", "/nodes/pve2/lxc") == []
 
 

@@ -6,19 +6,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.lab import Lab
 
-from .conftest import TEMPLATE, Client
+from .conftest import LONG, TEMPLATE, Client, Wait
 
 
 @pytest.fixture
 def slow() -> Iterator[Client]:
-    with Lab(task_seconds=0.15) as lab:
+    with Lab(task_seconds=LONG) as lab:
         yield Client(lab)
 
 
@@ -31,13 +30,13 @@ def config(client: Client, vmid: int) -> dict[str, object]:
     return found
 
 
-def test_a_container_that_is_being_made(slow: Client) -> None:
+def test_a_container_that_is_being_made(slow: Client, wait: Wait) -> None:
     upid = slow.data("POST", "/nodes/pve1/lxc", vmid=100, ostemplate=TEMPLATE, hostname="web", rootfs="local-zfs:2")
     assert slow.end(upid) == "running"
     assert set(config(slow, 100)) == {"lock", "digest"}
     assert slow.call("PUT", "/nodes/pve1/lxc/100/config", cores=1).reason == "CT is locked (create)"
     assert slow.data("GET", "/nodes/pve1/lxc/100/status/current")["name"] == "CT100"
-    time.sleep(0.2)
+    wait(LONG)
     assert slow.end(upid) == "OK"
     assert config(slow, 100)["hostname"] == "web"
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 
 from tests.lab import Lab
 
-from .conftest import Client
+from .conftest import LONG, Client, Wait
 
 RESOURCES = "/cluster/ha/resources"
 GUESTS = {
@@ -26,7 +25,7 @@ GUESTS = {
 
 @pytest.fixture
 def cluster() -> Iterator[Lab]:
-    with Lab({"guests": GUESTS, "ha_seconds": 0.05}) as lab:
+    with Lab({"guests": GUESTS, "ha_seconds": LONG, "replication_seconds": LONG}) as lab:
         yield lab
 
 
@@ -35,11 +34,21 @@ def client(cluster: Lab) -> Client:
     return Client(cluster)
 
 
-def until(what: Callable[[], Any], wanted: Any) -> None:
-    deadline = time.monotonic() + 3
-    while what() != wanted and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert what() == wanted
+Until = Callable[[Callable[[], Any], Any], None]
+
+
+@pytest.fixture
+def until(wait: Wait) -> Until:
+    """Lets the manager come by until it is so."""
+
+    def wait_until(what: Callable[[], Any], wanted: Any) -> None:
+        for _round in range(20):
+            if what() == wanted:
+                return
+            wait(LONG)
+        assert what() == wanted
+
+    return wait_until
 
 
 def service(client: Client, sid: str) -> dict[str, Any]:
@@ -51,7 +60,7 @@ def service(client: Client, sid: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("guest", "sid", "task"), [("qemu/100", "vm:100", "qmstart"), ("lxc/101", "ct:101", "vzstart")]
 )
-def test_a_request_takes_effect_some_time_later(client: Client, guest: str, sid: str, task: str) -> None:
+def test_a_request_takes_effect_some_time_later(client: Client, guest: str, sid: str, task: str, until: Until) -> None:
     client.data("POST", RESOURCES, sid=sid, state="stopped")
     assert service(client, sid)["state"] == "queued"
     until(lambda: service(client, sid)["state"], "stopped")
@@ -69,7 +78,7 @@ def test_a_request_takes_effect_some_time_later(client: Client, guest: str, sid:
     assert client.data("GET", f"{RESOURCES}/{sid}")["state"] == "stopped"
 
 
-def test_the_state_of_the_resource_is_the_request(client: Client) -> None:
+def test_the_state_of_the_resource_is_the_request(client: Client, until: Until) -> None:
     client.data("POST", RESOURCES, sid="vm:100")
     until(lambda: client.status("qemu/100")["status"], "running")
     client.data("PUT", f"{RESOURCES}/vm:100", state="disabled", comment="c", max_restart=3)
@@ -92,7 +101,7 @@ def test_an_ignored_resource_is_none(client: Client) -> None:
     assert client.refusal("DELETE", "/nodes/pve1/qemu/100") == refused
 
 
-def test_what_does_not_start_is_in_error(cluster: Lab, client: Client) -> None:
+def test_what_does_not_start_is_in_error(cluster: Lab, client: Client, until: Until) -> None:
     cluster.fault(method="HA", path="/qemu/100/status/start$", task_exit="no memory", count=2)
     client.data("POST", RESOURCES, sid="vm:100")
     until(lambda: service(client, "vm:100")["state"], "error")
@@ -104,13 +113,13 @@ def test_what_does_not_start_is_in_error(cluster: Lab, client: Client) -> None:
     until(lambda: client.status("qemu/100")["status"], "running")
 
 
-def test_a_start_that_fails_once_is_tried_again(cluster: Lab, client: Client) -> None:
+def test_a_start_that_fails_once_is_tried_again(cluster: Lab, client: Client, until: Until) -> None:
     cluster.fault(method="HA", path="/qemu/100/status/start$", task_exit="no memory")
     client.data("POST", RESOURCES, sid="vm:100")
     until(lambda: client.status("qemu/100")["status"], "running")
 
 
-def test_a_migration_is_the_managers(client: Client) -> None:
+def test_a_migration_is_the_managers(client: Client, until: Until) -> None:
     client.data("POST", RESOURCES, sid="vm:100")
     until(lambda: client.status("qemu/100")["status"], "running")
     upid = client.data("POST", "/nodes/pve1/qemu/100/migrate", target="pve2", online=1)
@@ -121,10 +130,10 @@ def test_a_migration_is_the_managers(client: Client) -> None:
     until(lambda: client.call("GET", "/nodes/pve3/qemu/100/config").status_code, 200)
 
 
-def test_a_node_in_maintenance_is_left_and_come_back_to(cluster: Lab, client: Client) -> None:
+def test_a_node_in_maintenance_is_left_and_come_back_to(cluster: Lab, client: Client, until: Until) -> None:
     client.data("POST", RESOURCES, sid="vm:100")
     until(lambda: client.status("qemu/100")["status"], "running")
-    cluster.fault(node_maintenance="pve1", seconds=0.5)
+    cluster.fault(node_maintenance="pve1", seconds=5 * LONG)
     rows = {entry["id"]: entry["status"] for entry in client.data("GET", "/cluster/ha/status/current")}
     assert "maintenance mode" in rows["lrm:pve1"]
     status = client.data("GET", "/cluster/ha/status/manager_status")
@@ -133,7 +142,7 @@ def test_a_node_in_maintenance_is_left_and_come_back_to(cluster: Lab, client: Cl
     until(lambda: client.call("GET", "/nodes/pve1/qemu/100/config").status_code, 200)
 
 
-def test_a_manager_without_work_shows_no_master(client: Client) -> None:
+def test_a_manager_without_work_shows_no_master(client: Client, until: Until) -> None:
     assert [entry["type"] for entry in client.data("GET", "/cluster/ha/status/current")] == ["quorum", "fencing"]
     client.data("POST", RESOURCES, sid="vm:100", state="stopped")
     until(lambda: service(client, "vm:100")["state"], "stopped")
@@ -141,7 +150,7 @@ def test_a_manager_without_work_shows_no_master(client: Client) -> None:
     assert types == ["quorum", "master", "fencing", "lrm", "lrm", "lrm", "service"]
 
 
-def test_a_managed_vm_is_not_hibernated(client: Client) -> None:
+def test_a_managed_vm_is_not_hibernated(client: Client, until: Until) -> None:
     client.data("POST", RESOURCES, sid="vm:100")
     until(lambda: client.status("qemu/100")["status"], "running")
     refused = client.refusal("POST", "/nodes/pve1/qemu/100/status/suspend", todisk=1)
@@ -166,7 +175,7 @@ def test_purge_takes_all_that_names_the_guest(cluster: Lab, client: Client) -> N
     assert not [entry for entry in client.data("GET", "/access/acl") if entry["path"] == "/vms/102"]
 
 
-def test_a_replication_job_goes_when_the_scheduler_comes_by(client: Client) -> None:
+def test_a_replication_job_goes_when_the_scheduler_comes_by(client: Client, until: Until) -> None:
     client.create_vm(102)
     client.data("POST", "/cluster/replication", id="102-0", target="pve2", type="local")
     client.data("DELETE", "/cluster/replication/102-0")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab import Lab
 
-from .conftest import Client
+from .conftest import LONG, Client
 
 VM = "/nodes/pve1/qemu/100"
 DEAF = {
@@ -109,7 +109,7 @@ def test_who_does_not_listen_goes_down_by_force(deaf: Client, guest: str, end: s
 
 
 def test_a_stop_overrules_a_shutdown() -> None:
-    with Lab(DEAF, task_seconds=0.3) as lab:
+    with Lab(DEAF, task_seconds=LONG) as lab:
         client = Client(lab)
         shutdown = client.data("POST", "/nodes/pve1/qemu/200/status/shutdown")
         client.data("POST", "/nodes/pve1/qemu/200/status/stop", **{"overrule-shutdown": 1})

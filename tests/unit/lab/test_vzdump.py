@@ -6,15 +6,13 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.lab import Lab
 from tests.lab.state import Volume
 from tests.lab.vzdump import marks, parse_keep
 
-from .conftest import Client
+from .conftest import LONG, Client, Wait
 
 CONTENT = "/nodes/pve1/storage/local/content"
 HOUR, DAY = 3600, 86400
@@ -80,8 +78,8 @@ def test_one_of_several_fails(lab: Lab, root: Client) -> None:
     assert "ERROR: Backup of VM 100 failed - CT is locked (migrate)" in log
 
 
-def test_a_backup_holds_the_guest_as_it_was(lab: Lab) -> None:
-    with Lab(task_seconds=0.1) as slow:
+def test_a_backup_holds_the_guest_as_it_was(wait: Wait) -> None:
+    with Lab(task_seconds=LONG) as slow:
         client = Client(slow)
         client.data(
             "POST",
@@ -91,10 +89,10 @@ def test_a_backup_holds_the_guest_as_it_was(lab: Lab) -> None:
             rootfs="local-zfs:1",
             ostemplate="local:vztmpl/alpine-3.20-default_20240606_amd64.tar.gz",
         )
-        time.sleep(0.15)
+        wait(LONG)
         client.data("POST", "/nodes/pve1/vzdump", vmid=100, storage="local")
         assert client.data("GET", "/nodes/pve1/lxc/100/config")["lock"] == "backup"
-        time.sleep(0.15)
+        wait(LONG)
         client.data("PUT", "/nodes/pve1/lxc/100/config", hostname="after")
         volid = client.data("GET", CONTENT, content="backup")[0]["volid"]
         saved = client.data("GET", "/nodes/pve1/vzdump/extractconfig", volume=volid)

@@ -21,6 +21,7 @@ def test_the_large_ledger_is_one_that_verifies(tmp_path: Path, monkeypatch: pyte
 
 def test_processes_append_to_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(appending, "APPENDS", 8)
+    monkeypatch.setattr(appending, "SECONDS", 60)
     writer = appending.Ours(tmp_path / "ledger")
     writer.fill(4)
     assert appending.rate(writer, 2)["per_second"] > 0

@@ -57,12 +57,12 @@ def test_stopped_in_mid_run(postgres: Postgres, store: PostgresStore, chain: Row
     """An error at once; and the run goes on where the server is back."""
     postgres.stop()
     try:
-        with within(2):
+        with within(10):
             why = refused(chain)
         assert why.startswith(f"cannot use the ledger {store.name}: connection failed")
         assert "Connection refused" in why
         assert postgres.password not in why
-        with within(2), pytest.raises(verify.Unverifiable, match="Connection refused"):
+        with within(10), pytest.raises(verify.Unverifiable, match="Connection refused"):
             list(store.source().lines(chain.run_id))
     finally:
         postgres.start()
@@ -77,18 +77,19 @@ def test_a_connection_that_was_cut_while_idle(dsn: str, postgres: Postgres, chai
 
 
 def test_a_server_that_hangs(postgres: Postgres, chain: RowChain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "PATIENCE", 0.5)
-    monkeypatch.setattr(database, "CONNECT_TIMEOUT", 2)
-    postgres.freeze()
-    try:
-        with within(2):
-            why = refused(chain)
-        assert why.endswith("the server has not answered for 0 seconds")
-        with within(5):
-            why = refused(chain)  # on a new connection
-        assert "timeout" in why
-    finally:
-        postgres.thaw()
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "PATIENCE", 0.5)
+        patch.setattr(database, "CONNECT_TIMEOUT", 2)
+        postgres.freeze()
+        try:
+            with within(10):
+                why = refused(chain)
+            assert why.endswith("the server has not answered for 0 seconds")
+            with within(10):
+                why = refused(chain)  # on a new connection
+            assert "timeout" in why
+        finally:
+            postgres.thaw()
     assert chain.append("intent", {"op_id": "a1"}).seq == 2
 
 
@@ -97,22 +98,22 @@ def test_a_lock_that_somebody_keeps(dsn: str, chain: RowChain, monkeypatch: pyte
     lock = f"select pg_advisory_xact_lock(hashtextextended('steward_ledger {chain.run_id}', 0))"
     with psycopg.connect(dsn) as other:
         other.execute(lock)
-        with within(2):
+        with within(10):
             assert "another process has held the lock of this chain" in refused(chain)
     assert chain.append("intent", {"op_id": "a1"}).seq == 2
 
 
 def test_a_writer_that_stands_still_keeps_no_lock(dsn: str, chain: RowChain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "PATIENCE", 0.3)
+    monkeypatch.setattr(database, "PATIENCE", 1)
     lock = f"select pg_advisory_xact_lock(hashtextextended('steward_ledger {chain.run_id}', 0))"
 
     def stands_still() -> None:
         with Database(dsn).transaction() as sql:
             sql.execute(lock)
-            monkeypatch.setattr(database, "PATIENCE", 5)
+            monkeypatch.setattr(database, "PATIENCE", 20)
             assert chain.append("intent", {"op_id": "a1"}).seq == 2
 
-    with within(2), pytest.raises(LedgerError, match=r"idle-in-transaction timeout|the connection is lost"):
+    with within(10), pytest.raises(LedgerError, match=r"idle-in-transaction timeout|the connection is lost"):
         stands_still()
 
 

@@ -131,10 +131,10 @@ def test_a_line_that_was_cut_off_in_the_ledger_is_not_copied(scribe: Scribe, led
 def test_a_ledger_that_changed_is_not_exported_again(
     scribe: Scribe, ledger: Path, copy: Path, change: Callable[[bytes], bytes], why: str
 ) -> None:
-    finish(scribe, changes=0)
+    second = finish(scribe, changes=0)
     export.export(scribe.source, copy)
     before = content(copy)
-    path = max((ledger / "runs").glob("*Z-*.jsonl"), key=lambda path: (path.name.count(".") == 1, path.stat().st_mtime))
+    (path,) = (ledger / "runs").glob(f"*-{second}.jsonl")
     path.write_bytes(change(path.read_bytes()))
     for write in (False, True):
         with pytest.raises(export.Differs, match=why):

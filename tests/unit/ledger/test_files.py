@@ -31,7 +31,7 @@ def in_children(work: Callable[[int], object], count: int) -> list[int | None]:
     for child in children:
         child.start()
     for child in children:
-        child.join(60)
+        child.join(300)
     return [child.exitcode for child in children]
 
 
@@ -114,7 +114,7 @@ def test_writers_killed_anywhere_leave_a_chain_that_goes_on(open_segment: Callab
         child.start()
         time.sleep(delay)
         child.kill()
-        child.join(10)
+        child.join(60)
         assert child.exitcode == -signal.SIGKILL
         segment.append("note", {}, durable=False)
     assert read(segment).problem is None
@@ -270,7 +270,7 @@ def test_a_process_forked_in_the_middle_of_an_append_does_not_keep_the_lock(
         segment.append("note", {}, durable=False)
     finally:
         child.kill()
-        child.join(10)
+        child.join(60)
     assert read(segment).records == 2
 
 

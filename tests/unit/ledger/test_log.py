@@ -65,7 +65,7 @@ def test_many_processes_enter_at_once(ledger: Path) -> None:
         child.start()
     found = dict(heads.get()[1] for _unused in range(40))
     for child in children:
-        child.join(60)
+        child.join(300)
     leaves = [line[65:] for line in lines(ledger)]
     assert all(found[size] == root(leaves[:size]) for size in found)
     assert len(found) == 40

@@ -5,8 +5,10 @@
 """A ledger in a real PostgreSQL: what it holds, many writers at once, and what its users may do to it."""
 
 import multiprocessing
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -61,7 +63,7 @@ def in_processes(work: Callable[[int], object], count: int) -> None:
     for child in children:
         child.start()
     for child in children:
-        child.join(60)
+        child.join(300)
     assert [child.exitcode for child in children] == [0] * count
 
 
@@ -74,6 +76,11 @@ def types(lines: Iterator[bytes]) -> list[str]:
     return places(lines, "type")
 
 
+def second_of_the_first_record(store: PostgresStore, chain: RowChain) -> str:
+    stamp = places(store.source().lines(chain.run_id), "ts")[0]
+    return f"{stamp[:10]}T{stamp[11:19]}Z".replace("-", "").replace(":", "")
+
+
 def test_a_run_is_the_lines_that_a_file_would_hold(store: PostgresStore) -> None:
     chain = begin(store)
     change(chain, "a1")
@@ -83,9 +90,23 @@ def test_a_run_is_the_lines_that_a_file_would_hold(store: PostgresStore) -> None
     assert types(rows.lines("log")) == ["open", "close"]
     assert (rows.runs(), rows.strangers()) == ([chain.run_id], [])
     assert rows.where(chain.run_id) == chain.where == f"{store.name} run {chain.run_id}"
-    stamp = places(rows.lines(chain.run_id), "ts")[0]
-    assert rows.began(chain.run_id) == f"{stamp[:10]}T{stamp[11:19]}Z".replace("-", "").replace(":", "")
+    assert rows.began(chain.run_id) == second_of_the_first_record(store, chain)
     assert verify.verify(rows).verdict == verify.INTACT
+
+
+def test_a_run_begins_with_its_first_record_however_long_connecting_takes(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transaction = store._database.transaction
+
+    def slow_transaction() -> Any:
+        time.sleep(1)
+        return transaction()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._database, "transaction", slow_transaction)
+        chain = store.begin({})[0]
+    assert store.source().began(chain.run_id) == second_of_the_first_record(store, chain)
 
 
 @pytest.mark.parametrize("page", [1, 5, 7, 100])

@@ -261,7 +261,7 @@ def test_a_ledger_that_was_changed_gives_no_proof(scribe: Scribe) -> None:
 
 def script(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-I", str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_the_script_stands_alone(tmp_path: Path, proven: Callable[..., dict[str, Any]], signer: Signer) -> None:

@@ -17,6 +17,7 @@ Git = Callable[..., str]
 
 @pytest.fixture(autouse=True)
 def nobody_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revision, "TIMEOUT", 60)
     for name in [*revision.VARIABLES, *(name for name in os.environ if name.startswith("GIT_"))]:
         monkeypatch.delenv(name, raising=False)
 

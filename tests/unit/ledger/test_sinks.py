@@ -92,7 +92,7 @@ def test_a_disk_that_fills_up_leaves_no_half_note(tmp_path: Path, monkeypatch: p
 
 
 def received(server: socket.socket) -> str:
-    server.settimeout(5)
+    server.settimeout(60)
     return server.recv(4096).decode("ascii")
 
 
@@ -130,10 +130,10 @@ def test_no_syslog_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sinks, "LOCAL_SYSLOG", ("/nowhere",))
     with pytest.raises(SinkError, match="No such file"):
         sinks_of(["syslog:"])[0].send(checkpoint(1))
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    with pytest.raises(SinkError, match="refused"):
-        sinks_of([f"syslog+tcp:127.0.0.1:{port}"])[0].send(checkpoint(1))
+    with socket.socket() as kept:  # and not listening, so that nobody else does
+        kept.bind(("127.0.0.1", 0))
+        with pytest.raises(SinkError, match="refused"):
+            sinks_of([f"syslog+tcp:127.0.0.1:{kept.getsockname()[1]}"])[0].send(checkpoint(1))
 
 
 def test_a_stuck_syslog_is_not_waited_for_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -407,7 +407,7 @@ def test_a_flipped_bit_in_a_checkpoint_is_caught(original: Original, tmp_path: P
 def test_damage_of_any_kind_neither_passes_nor_crashes(original: Original, tmp_path: Path, seed: int) -> None:
     random = Random(seed)
     ledger = copy(original.path, tmp_path / "ledger")
-    files = [ledger / "log.jsonl", *(ledger / "runs").iterdir()]
+    files = [ledger / "log.jsonl", *sorted((ledger / "runs").iterdir())]
     for _unused in range(60):
         file = random.choice(files)
         data = file.read_bytes()

@@ -489,7 +489,7 @@ def test_the_script_on_a_whole_ledger(tmp_path: Path, signer: Signer) -> None:
 
     def script(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-I", verify.__file__, str(scribe.store.path), *arguments]
-        return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=120, check=False)
 
     good = script("--checkpoint", str(job), "--public-key", str(key), "--strict")
     assert good.returncode == 0, good

@@ -65,7 +65,7 @@ def test_a_server_is_asked_for_the_key_that_is_known(
 ) -> None:
     known = tmp_path / "known_hosts"
     known.write_text(f"[127.0.0.1]:{port} {keys[kind].get_name()} {keys[kind].get_base64()}\n")
-    server = Server("127.0.0.1", port, password="wrong", timeout=5)
+    server = Server("127.0.0.1", port, password="wrong", timeout=60)
     for trust in (Trust([str(known)]), Trust([], [f"{keys[kind].get_name()} {keys[kind].get_base64()}"])):
         with pytest.raises(CannotConnect, match="did not let us in") as caught:
             Link.open(server, trust)
