@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from tests.contract.harness import Site
 from tests.contract.scenarios import SEED, TEMPLATE
 from tests.contract.test_failures import START, says
 from tests.lab import Lab
+from tests.node.ports import reserved
 
 MADE = {"vmid": 500, "node": "pve1", "source": {"template": TEMPLATE}, "rootfs": {"storage": "local-zfs"}}
 
@@ -174,8 +174,7 @@ def test_a_ca_file_that_is_missing_is_told(site: Site) -> None:
 @pytest.fixture
 def dead_port() -> Iterator[int]:
     """It is kept, so that nobody else listens there meanwhile."""
-    with socket.socket() as kept:
-        kept.bind(("127.0.0.1", 0))
+    with reserved() as kept:
         yield kept.getsockname()[1]
 
 

@@ -16,6 +16,8 @@ from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.note impor
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.sinks import FileSink, SinkError, sinks_of
 from ansible_collections.steward.proxmox.plugins.plugin_utils._ledger.store import LedgerError
 
+from tests.node.ports import reserved
+
 ORIGIN = note.origin_of("ab" * 16)
 
 
@@ -130,10 +132,8 @@ def test_no_syslog_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sinks, "LOCAL_SYSLOG", ("/nowhere",))
     with pytest.raises(SinkError, match="No such file"):
         sinks_of(["syslog:"])[0].send(checkpoint(1))
-    with socket.socket() as kept:  # and not listening, so that nobody else does
-        kept.bind(("127.0.0.1", 0))
-        with pytest.raises(SinkError, match="refused"):
-            sinks_of([f"syslog+tcp:127.0.0.1:{kept.getsockname()[1]}"])[0].send(checkpoint(1))
+    with reserved() as kept, pytest.raises(SinkError, match="refused"):
+        sinks_of([f"syslog+tcp:127.0.0.1:{kept.getsockname()[1]}"])[0].send(checkpoint(1))
 
 
 def test_a_stuck_syslog_is_not_waited_for_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
